@@ -1,0 +1,138 @@
+//! What can be typed.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use pupil_distill::dataset::SplitReference;
+
+/// Teach a small language model to reason step by step.
+#[derive(Debug, Parser)]
+#[command(name = "distill", version, about, propagate_version = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// One stage, or all of them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run every stage of an experiment; what is done already is passed over
+    Run(RunArgs),
+    /// Let the teachers write rationales
+    Teach(RunArgs),
+    /// Give every rationale a verdict (after `teach`)
+    Filter(RunArgs),
+    /// Turn kept rationales into token ids and loss masks (after `filter`)
+    Samples(SamplesArgs),
+    /// Train the student (after `samples`)
+    Train(RunArgs),
+    /// Export a checkpoint as a bundle, parity with libtorch proved
+    Export(ExportArgs),
+    /// Measure a bundle on the questions of a dataset
+    Eval(EvalArgs),
+    /// Write the fingerprints of a dataset's questions, which `program` teachers then avoid
+    Exclude(ExcludeArgs),
+    /// Distil a micro student end to end, then let the shipped student solve three questions
+    Demo(DemoArgs),
+}
+
+/// An experiment and where its run lives.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    /// The experiment file
+    pub(crate) experiment: PathBuf,
+    /// Folder that holds the runs
+    #[arg(long, default_value = "runs")]
+    pub(crate) runs: PathBuf,
+    /// Name of the run, instead of the experiment's
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Vanilla fine-tuning: learn the gold answers without rationales, in a run of its own
+    #[arg(long)]
+    pub(crate) vanilla: bool,
+}
+
+/// `distill samples`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SamplesArgs {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// Print so many samples as text, what the student learns to write between `⟦` and `⟧`
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "3")]
+    pub(crate) show: Option<usize>,
+}
+
+/// `distill export`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExportArgs {
+    /// An experiment whose trained student is exported
+    #[arg(required_unless_present = "checkpoint")]
+    pub(crate) experiment: Option<PathBuf>,
+    /// Folder that holds the runs
+    #[arg(long, default_value = "runs")]
+    pub(crate) runs: PathBuf,
+    /// Name of the run, instead of the experiment's
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Export the vanilla run
+    #[arg(long)]
+    pub(crate) vanilla: bool,
+    /// A Hugging Face style folder to export instead, whoever trained it
+    #[arg(long, conflicts_with = "experiment", requires_all = ["contract", "data", "out"])]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// The checkpoint's reasoning contract (`reasoning.json`)
+    #[arg(long, requires = "checkpoint")]
+    pub(crate) contract: Option<PathBuf>,
+    /// Dataset whose first questions parity is proved on
+    #[arg(long, requires = "checkpoint")]
+    pub(crate) data: Option<PathBuf>,
+    /// Where the bundle goes
+    #[arg(long, requires = "checkpoint")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// `distill eval`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct EvalArgs {
+    /// The bundle
+    #[arg(long)]
+    pub(crate) bundle: PathBuf,
+    /// The dataset, JSON lines with `id`, `question` and `answer`
+    #[arg(long)]
+    pub(crate) data: PathBuf,
+    /// Which of its examples, as SPLIT.json:NAME; all if absent
+    #[arg(long)]
+    pub(crate) split: Option<SplitReference>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write every graded completion to this file
+    #[arg(long)]
+    pub(crate) completions: Option<PathBuf>,
+    /// Exit with 1 if the accuracy is below this fraction
+    #[arg(long)]
+    pub(crate) require: Option<f64>,
+    /// Threads of the runtime
+    #[arg(long)]
+    pub(crate) threads: Option<NonZeroUsize>,
+}
+
+/// `distill exclude`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExcludeArgs {
+    /// Datasets whose questions must never be generated
+    #[arg(required = true)]
+    pub(crate) data: Vec<PathBuf>,
+    /// Where the fingerprints go
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+}
+
+/// `distill demo`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DemoArgs {
+    /// Folder that holds the runs
+    #[arg(long, default_value = "runs")]
+    pub(crate) runs: PathBuf,
+}

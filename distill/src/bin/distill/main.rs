@@ -1,0 +1,59 @@
+//! `distill`: teaches a student to reason step by step, from rationales to a bundle.
+
+mod args;
+mod demo;
+mod evaluate;
+mod exclusions;
+mod report;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use pupil_distill::pipeline::PipelineError;
+
+use args::{Args, Command};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match dispatch(&args) {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => report_error(&error),
+    }
+}
+
+fn dispatch(args: &Args) -> anyhow::Result<ExitCode> {
+    match &args.command {
+        Command::Run(run) => run::through_all(run),
+        Command::Teach(run) => run::through(run, pupil_distill::pipeline::StageName::Teach),
+        Command::Filter(run) => run::through(run, pupil_distill::pipeline::StageName::Filter),
+        Command::Samples(samples) => run::samples(samples),
+        Command::Train(run) => run::through(run, pupil_distill::pipeline::StageName::Train),
+        Command::Export(export) => run::export(export),
+        Command::Eval(eval) => evaluate::evaluate(eval),
+        Command::Exclude(exclude) => exclusions::write(exclude),
+        Command::Demo(demo) => demo::demo(demo),
+    }
+}
+
+/// Prints the error with its causes and, where there is one, what mends it.
+fn report_error(error: &anyhow::Error) -> ExitCode {
+    if error.downcast_ref::<PipelineError>().is_some_and(PipelineError::is_interruption) {
+        report::line(&error.chain().last().map(ToString::to_string).unwrap_or_default());
+        return ExitCode::from(130);
+    }
+    report::line(&format!("error: {error}"));
+    for cause in error.chain().skip(1) {
+        report::line(&format!("  because: {cause}"));
+    }
+    if let Some(hint) = report::hint(error) {
+        report::line(&format!("hint: {hint}"));
+    }
+    ExitCode::from(2)
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let is_pipe = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| cause.downcast_ref().is_some_and(is_pipe))
+}

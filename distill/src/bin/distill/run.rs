@@ -1,0 +1,111 @@
+//! `run` and its single stages.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::process::ExitCode;
+
+use pupil_distill::dataset::Dataset;
+use pupil_distill::experiment::{Experiment, ExperimentError, Method, Plan};
+use pupil_distill::export::{ExportPlan, export as export_checkpoint};
+use pupil_distill::interrupt::Interrupt;
+use pupil_distill::pipeline::{Run, StageName};
+use pupil_distill::sample;
+use pupil_models::bundle::TOKENIZER;
+use pupil_models::contract::ReasoningContract;
+use pupil_models::tokenizer::Tokenizer;
+
+use crate::args::{ExportArgs, RunArgs, SamplesArgs};
+use crate::report;
+
+/// Questions on which the parity of a foreign checkpoint is proved.
+const PARITY_PROMPTS: usize = 200;
+
+/// The validated plan of what was typed.
+pub(crate) fn plan(args: &RunArgs) -> Result<Plan, ExperimentError> {
+    let mut experiment = Experiment::read(&args.experiment)?;
+    if args.vanilla {
+        experiment.method = Method::FineTune;
+        experiment.name.push_str("-vanilla");
+    }
+    if let Some(name) = &args.name {
+        experiment.name.clone_from(name);
+    }
+    let base = args.experiment.parent().unwrap_or(Path::new("."));
+    Plan::new(&experiment, base, &args.runs)
+}
+
+/// Runs a plan up to and including `last`, reporting on stderr.
+pub(crate) fn run_plan(plan: &Plan, last: StageName) -> anyhow::Result<()> {
+    let interrupt = Interrupt::on_signals()?;
+    let mut watch = report::watch;
+    Run::open(plan, &interrupt, &mut watch)?.through(last)?;
+    Ok(())
+}
+
+pub(crate) fn through(args: &RunArgs, last: StageName) -> anyhow::Result<ExitCode> {
+    run_plan(&plan(args)?, last)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn through_all(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let plan = plan(args)?;
+    run_plan(&plan, StageName::Eval)?;
+    report::line(&format!("done: the student is `{}`", plan.folder.join("bundle").display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn samples(args: &SamplesArgs) -> anyhow::Result<ExitCode> {
+    let plan = plan(&args.run)?;
+    run_plan(&plan, StageName::Samples)?;
+    let Some(count) = args.show else { return Ok(ExitCode::SUCCESS) };
+    let tokenizer = match &plan.student {
+        pupil_distill::experiment::StudentPlan::Checkpoint(checkpoint) => checkpoint.tokenizer().clone(),
+        pupil_distill::experiment::StudentPlan::Scratch { .. } => Tokenizer::read(&plan.folder.join(TOKENIZER))?,
+    };
+    for sample in sample::read(&plan.folder.join("samples.jsonl"))?.iter().take(count) {
+        let (tokens, targets) = (sample.ids.len(), sample.target_tokens());
+        report::data(&format!("── {} ({tokens} tokens, {targets} learned)\n{}\n", sample.id, sample.show(&tokenizer)?))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn export(args: &ExportArgs) -> anyhow::Result<ExitCode> {
+    if let (Some(checkpoint), Some(contract), Some(data), Some(out)) =
+        (&args.checkpoint, &args.contract, &args.data, &args.out)
+    {
+        return export_foreign(checkpoint, contract, data, out);
+    }
+    let experiment = args.experiment.clone().unwrap_or_default();
+    let run = RunArgs { experiment, runs: args.runs.clone(), name: args.name.clone(), vanilla: args.vanilla };
+    through(&run, StageName::Export)
+}
+
+fn export_foreign(checkpoint: &Path, contract: &Path, data: &Path, out: &Path) -> anyhow::Result<ExitCode> {
+    let contract = ReasoningContract::read(contract)?;
+    let dataset = Dataset::read(data)?;
+    let questions: Vec<String> =
+        dataset.examples().iter().take(PARITY_PROMPTS).map(|example| example.question.clone()).collect();
+    let name = checkpoint.file_name().unwrap_or_default().to_string_lossy();
+    let manifest = export_checkpoint(
+        &ExportPlan {
+            checkpoint,
+            contract: &contract,
+            name: &name,
+            questions: &questions,
+            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            target: out,
+        },
+        &Interrupt::on_signals()?,
+    )?;
+    if let Some(parity) = manifest.parity {
+        report::line(&format!(
+            "exported `{}`: logits within {:.1e} of libtorch at {} positions, {} of {} greedy completions equal",
+            out.display(),
+            parity.max_logit_difference,
+            parity.positions,
+            parity.equal_greedy_completions,
+            parity.prompts
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}

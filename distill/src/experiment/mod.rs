@@ -1,0 +1,212 @@
+//! The experiment file: what the user typed ([`Experiment`], TOML), validated into what the program needs ([`Plan`]).
+
+mod plan;
+mod student;
+mod train;
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+pub use plan::{EvalPlan, Plan, SourcePlan, StudentPlan};
+use pupil_models::answer::{AnswerKind, Grader};
+use pupil_models::bundle::BundleError;
+use pupil_models::contract::{Budgets, ContractError, StepRule};
+use serde::{Deserialize, Serialize};
+pub use student::StudentTable;
+pub use train::TrainTable;
+
+use crate::dataset::SplitReference;
+use crate::teacher::program::ProgramTask;
+use crate::vocabulary::VocabularyPlan;
+
+/// What is wrong with an experiment file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExperimentError {
+    /// The file cannot be read.
+    #[error("cannot read the experiment file `{path}`")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The text is not an experiment.
+    #[error("experiment file `{path}` is not valid")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+    /// A value that no stage could work with.
+    #[error("experiment file, `{key}`: expected {expected}, found {found}")]
+    Value {
+        /// The key.
+        key: String,
+        /// What is accepted.
+        expected: String,
+        /// What the file says.
+        found: String,
+    },
+    /// The contract is refused.
+    #[error("experiment file, `contract`")]
+    Contract(#[from] ContractError),
+    /// The checkpoint to start from is refused.
+    #[error("experiment file, `student.checkpoint`")]
+    Checkpoint(#[from] BundleError),
+}
+
+/// How the student is taught.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// The student learns the teacher's kept rationales and the gold answer.
+    #[default]
+    FineTuneCot,
+    /// Vanilla fine-tuning: the student learns the gold answer of every question, without any rationale.
+    FineTune,
+}
+
+/// An experiment file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// Name of the run's folder.
+    pub name: String,
+    /// How the student is taught.
+    #[serde(default)]
+    pub method: Method,
+    /// Prompt, marker, steps and answers.
+    pub contract: ContractTable,
+    /// Where rationales come from.
+    pub source: Vec<Source>,
+    /// Which rationales are kept.
+    #[serde(default)]
+    pub filter: FilterTable,
+    /// The tokenizer of a student from scratch.
+    #[serde(default)]
+    pub tokenizer: Option<VocabularyPlan>,
+    /// The student.
+    pub student: StudentTable,
+    /// The training loop.
+    pub train: TrainTable,
+    /// The export.
+    #[serde(default)]
+    pub export: ExportTable,
+    /// What the student is tested on.
+    #[serde(default)]
+    pub eval: Vec<EvalTable>,
+}
+
+/// The reasoning contract, without its version.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContractTable {
+    /// Prompt template with `{question}`.
+    pub prompt: String,
+    /// The literal between rationale and answer.
+    pub answer_marker: String,
+    /// How steps are told apart.
+    pub step_rule: StepRule,
+    /// What answers look like.
+    pub answer: AnswerKind,
+    /// Who extracts and compares answers at evaluation.
+    pub grader: Grader,
+    /// Token budgets.
+    pub budgets: Budgets,
+    /// Texts that end a completion.
+    #[serde(default)]
+    pub stops: Vec<String>,
+}
+
+/// Where rationales come from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "teacher", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Source {
+    /// A program writes questions and rationales.
+    Program {
+        /// The task.
+        task: ProgramTask,
+        /// How many questions.
+        questions: usize,
+        /// Key of the questions.
+        #[serde(default)]
+        seed: u64,
+        /// File of fingerprints of questions that must not be generated.
+        #[serde(default)]
+        exclude: Option<PathBuf>,
+    },
+    /// Completions that a large model wrote earlier.
+    Recorded {
+        /// The dataset.
+        data: PathBuf,
+        /// Which of its examples.
+        split: SplitReference,
+        /// The recorded completions.
+        completions: PathBuf,
+        /// Completions per example: the degree D of diverse reasoning.
+        #[serde(default = "one")]
+        degree: NonZeroU32,
+    },
+}
+
+fn one() -> NonZeroU32 {
+    NonZeroU32::MIN
+}
+
+/// Which rationales are kept.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilterTable {
+    /// The grader of the teacher's answers; the contract's if absent.
+    #[serde(default)]
+    pub grader: Option<Grader>,
+}
+
+/// The export.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExportTable {
+    /// Prompts on which parity is proved.
+    pub parity_prompts: usize,
+}
+
+impl Default for ExportTable {
+    fn default() -> Self {
+        Self { parity_prompts: 200 }
+    }
+}
+
+/// What the student is tested on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvalTable {
+    /// The dataset.
+    pub data: PathBuf,
+    /// Which of its examples; all if absent.
+    #[serde(default)]
+    pub split: Option<SplitReference>,
+    /// Whether a dataset that is not there is passed over with a note, instead of being an error.
+    #[serde(default)]
+    pub optional: bool,
+}
+
+impl Experiment {
+    /// Reads an experiment file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not an experiment; the line and key are named.
+    pub fn read(path: &Path) -> Result<Self, ExperimentError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ExperimentError::Read { path: path.to_owned(), source })?;
+        toml::from_str(&text).map_err(|source| ExperimentError::Parse { path: path.to_owned(), source: Box::new(source) })
+    }
+}
+
+fn require(key: &str, holds: bool, expected: &str, found: impl ToString) -> Result<(), ExperimentError> {
+    if holds {
+        return Ok(());
+    }
+    Err(ExperimentError::Value { key: key.to_owned(), expected: expected.to_owned(), found: found.to_string() })
+}

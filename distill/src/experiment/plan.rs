@@ -1,0 +1,181 @@
+//! What the program needs, built once from what the user typed: paths resolved, values checked, the contract complete.
+
+use std::path::{Path, PathBuf};
+
+use pupil_models::answer::Grader;
+use pupil_models::contract::{CONTRACT_VERSION, ReasoningContract};
+
+use super::student::ScratchSizes;
+use super::{Experiment, ExperimentError, Method, Source, require};
+use crate::checkpoint::Checkpoint;
+use crate::dataset::SplitReference;
+use crate::train::TrainSettings;
+use crate::vocabulary::VocabularyPlan;
+
+/// A validated experiment.
+#[derive(Debug)]
+pub struct Plan {
+    /// Name of the run.
+    pub name: String,
+    /// Folder of the run.
+    pub folder: PathBuf,
+    /// How the student is taught.
+    pub method: Method,
+    /// The contract that the student is trained, exported and evaluated under.
+    pub contract: ReasoningContract,
+    /// Where rationales come from.
+    pub sources: Vec<SourcePlan>,
+    /// The grader of the teacher's answers.
+    pub filter_grader: Grader,
+    /// The student.
+    pub student: StudentPlan,
+    /// The training loop.
+    pub train: TrainSettings,
+    /// Prompts on which parity is proved.
+    pub parity_prompts: usize,
+    /// What the student is tested on.
+    pub evals: Vec<EvalPlan>,
+}
+
+/// A source with its paths resolved.
+pub type SourcePlan = Source;
+
+/// What is trained.
+#[derive(Debug)]
+pub enum StudentPlan {
+    /// A student with random weights and a tokenizer of its own.
+    Scratch {
+        /// Its sizes.
+        sizes: ScratchSizes,
+        /// Its tokenizer.
+        vocabulary: VocabularyPlan,
+    },
+    /// A checkpoint with its own tokenizer.
+    Checkpoint(Checkpoint),
+}
+
+/// An evaluation with its paths resolved.
+#[derive(Clone, Debug)]
+pub struct EvalPlan {
+    /// Name of the evaluation: the dataset's file stem and the split.
+    pub name: String,
+    /// The dataset.
+    pub data: PathBuf,
+    /// Which of its examples.
+    pub split: Option<SplitReference>,
+    /// Whether it is passed over if the dataset is absent.
+    pub optional: bool,
+}
+
+impl StudentPlan {
+    /// Longest sequence of the student, in tokens.
+    #[must_use]
+    pub fn context_tokens(&self) -> usize {
+        match self {
+            Self::Scratch { sizes, .. } => sizes.context_tokens,
+            Self::Checkpoint(checkpoint) => checkpoint.config().context_tokens,
+        }
+    }
+}
+
+impl Plan {
+    /// Validates `experiment`, whose paths are relative to the folder `base`, for a run below the folder `runs`.
+    ///
+    /// # Errors
+    /// [`ExperimentError`]; nothing is written.
+    pub fn new(experiment: &Experiment, base: &Path, runs: &Path) -> Result<Self, ExperimentError> {
+        let legal = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+        let name = &experiment.name;
+        let is_plain = !name.is_empty() && !name.starts_with('.') && name.chars().all(legal);
+        require("name", is_plain, "letters, digits, `-`, `_` and `.`", format!("`{name}`"))?;
+        require("source", !experiment.source.is_empty(), "at least one", "none")?;
+        require("export.parity_prompts", experiment.export.parity_prompts > 0, "a number above 0", 0)?;
+        let contract = contract(experiment)?;
+        Ok(Self {
+            name: name.clone(),
+            folder: runs.join(name),
+            method: experiment.method,
+            filter_grader: experiment.filter.grader.unwrap_or(contract.grader),
+            contract,
+            sources: experiment.source.iter().map(|source| resolve_source(source, base)).collect(),
+            student: student(experiment, base)?,
+            train: experiment.train.settings()?,
+            parity_prompts: experiment.export.parity_prompts,
+            evals: experiment.eval.iter().map(|table| eval_plan(table, base)).collect(),
+        })
+    }
+}
+
+fn contract(experiment: &Experiment) -> Result<ReasoningContract, ExperimentError> {
+    let table = experiment.contract.clone();
+    let contract = ReasoningContract {
+        version: CONTRACT_VERSION,
+        prompt: table.prompt,
+        answer_marker: Some(table.answer_marker),
+        step_rule: table.step_rule,
+        answer: table.answer,
+        grader: table.grader,
+        budgets: table.budgets,
+        stops: table.stops,
+    };
+    contract.validate()?;
+    Ok(match experiment.method {
+        Method::FineTuneCot => contract,
+        Method::FineTune => contract.without_rationale(),
+    })
+}
+
+fn student(experiment: &Experiment, base: &Path) -> Result<StudentPlan, ExperimentError> {
+    let table = &experiment.student;
+    if let Some(folder) = &table.checkpoint {
+        table.require_no_sizes()?;
+        let none = experiment.tokenizer.is_none();
+        require("tokenizer", none, "nothing, because the checkpoint has a tokenizer", "a tokenizer")?;
+        return Ok(StudentPlan::Checkpoint(Checkpoint::open(&base.join(folder))?));
+    }
+    let vocabulary = experiment.tokenizer.ok_or_else(|| ExperimentError::Value {
+        key: "tokenizer".to_owned(),
+        expected: "a tokenizer, because the student is trained from scratch".to_owned(),
+        found: "nothing".to_owned(),
+    })?;
+    match vocabulary {
+        VocabularyPlan::Merges(size) => {
+            let holds = (257..=1 << 20).contains(&size);
+            require("tokenizer.merges", holds, "a size from 257 (every byte and the end) to 2^20", size)?;
+        }
+        VocabularyPlan::FrequentWords(share) => {
+            let holds = share > 0.0 && share <= 1.0;
+            require("tokenizer.frequent_words", holds, "a fraction above 0, at most 1", share)?;
+        }
+    }
+    Ok(StudentPlan::Scratch { sizes: table.sizes()?, vocabulary })
+}
+
+fn resolve_split(split: &SplitReference, base: &Path) -> SplitReference {
+    SplitReference { path: base.join(&split.path), name: split.name.clone() }
+}
+
+fn resolve_source(source: &Source, base: &Path) -> SourcePlan {
+    match source.clone() {
+        Source::Program { task, questions, seed, exclude } => {
+            Source::Program { task, questions, seed, exclude: exclude.map(|path| base.join(path)) }
+        }
+        Source::Recorded { data, split, completions, degree } => Source::Recorded {
+            data: base.join(data),
+            split: resolve_split(&split, base),
+            completions: base.join(completions),
+            degree,
+        },
+    }
+}
+
+fn eval_plan(table: &super::EvalTable, base: &Path) -> EvalPlan {
+    let stem = table.data.file_stem().unwrap_or_default().to_string_lossy();
+    let split = table.split.as_ref().map_or(String::new(), |split| format!("-{}", split.name));
+    EvalPlan {
+        name: format!("{stem}{split}"),
+        data: base.join(&table.data),
+        split: table.split.as_ref().map(|split| resolve_split(split, base)),
+        optional: table.optional,
+    }
+}

@@ -1,0 +1,65 @@
+//! Why a checkpoint was not exported.
+
+use pupil_models::bundle::BundleError;
+use pupil_runtime::{GenerateError, LoadError};
+
+use crate::student::StudentError;
+
+/// Why a checkpoint was not exported.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// The forward pass asks for a weight that the checkpoint lacks.
+    #[error("checkpoint: expected a weight `{name}`, found none")]
+    MissingWeight {
+        /// The weight.
+        name: String,
+    },
+    /// The checkpoint or the bundle under construction is refused.
+    #[error("cannot export")]
+    Bundle(#[from] BundleError),
+    /// The student that the graph is compared with cannot compute.
+    #[error("cannot prove parity, and there is no bundle without it")]
+    Reference(#[from] StudentError),
+    /// ONNX Runtime refuses the graph.
+    #[error("cannot load the constructed graph")]
+    Load(#[from] LoadError),
+    /// The runtime cannot complete a prompt.
+    #[error("cannot complete the prompt of question `{question}`")]
+    Generate {
+        /// The question.
+        question: String,
+        /// Why.
+        source: GenerateError,
+    },
+    /// There is nothing to compare on.
+    #[error("parity needs questions: expected at least one, found none")]
+    NoQuestions,
+    /// The graph does not compute what libtorch computes.
+    #[error("parity: expected {expected}, found {found}; no bundle was written")]
+    Parity {
+        /// The tolerance.
+        expected: String,
+        /// The measurement.
+        found: String,
+    },
+    /// Somebody asked to stop.
+    #[error("stopped before the bundle was complete; nothing was written")]
+    Interrupted,
+}
+
+impl ExportError {
+    /// A stable code for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::MissingWeight { .. } => "E_ARCH_MISMATCH",
+            Self::Bundle(error) => error.code(),
+            Self::Reference(_) => "E_NO_TORCH",
+            Self::Load(_) | Self::Generate { .. } => "E_ORT",
+            Self::NoQuestions => "E_NO_QUESTIONS",
+            Self::Parity { .. } => "E_PARITY",
+            Self::Interrupted => "E_INTERRUPTED",
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Stage records: what a finished stage was made of, so that running it again does nothing and other inputs are refused.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use pupil_models::digest::Digest;
+use pupil_models::durable;
+use serde::{Deserialize, Serialize};
+
+use super::PipelineError;
+
+/// `<stage>.stage.toml`: written last, so that it proves that the stage's files are whole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StageRecord {
+    /// Program and version that ran the stage.
+    pub created_by: String,
+    /// What decides the outcome, by name: digests of files and of settings.
+    pub inputs: BTreeMap<String, Digest>,
+    /// What came out, in numbers.
+    pub counts: BTreeMap<String, f64>,
+}
+
+/// Collects what decides a stage's outcome.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Inputs(BTreeMap<String, Digest>);
+
+impl Inputs {
+    /// A file, by its content.
+    pub(super) fn file(&mut self, name: &str, path: &Path) -> Result<(), PipelineError> {
+        let digest = File::open(path).and_then(Digest::of_reader);
+        let digest = digest.map_err(|source| PipelineError::File { path: path.to_owned(), source })?;
+        self.0.insert(name.to_owned(), digest);
+        Ok(())
+    }
+
+    /// Settings, by their JSON text.
+    pub(super) fn settings(&mut self, name: &str, value: &impl Serialize) {
+        // Settings are plain structs, which always serialise.
+        let text = serde_json::to_string(value).unwrap_or_default();
+        self.0.insert(name.to_owned(), Digest::of(text.as_bytes()));
+    }
+
+    /// One digest of all inputs.
+    pub(super) fn fingerprint(&self) -> Digest {
+        let mut text = String::new();
+        for (name, digest) in &self.0 {
+            text.push_str(&format!("{name} {digest}\n"));
+        }
+        Digest::of(text.as_bytes())
+    }
+}
+
+/// What a stage must do.
+pub(super) enum Standing {
+    /// Nothing: it was done with the same inputs.
+    Done(StageRecord),
+    /// Its work.
+    Due,
+}
+
+/// The record of a stage in a run's folder.
+pub(super) struct Stage<'a> {
+    name: &'a str,
+    path: PathBuf,
+    inputs: Inputs,
+}
+
+impl<'a> Stage<'a> {
+    pub(super) fn new(folder: &Path, name: &'a str, inputs: Inputs) -> Self {
+        Self { name, path: folder.join(format!("{name}.stage.toml")), inputs }
+    }
+
+    /// Whether the stage is done; refuses a record with other inputs and names the differences.
+    pub(super) fn standing(&self) -> Result<Standing, PipelineError> {
+        let text = match fs::read_to_string(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Standing::Due),
+            Err(source) => return Err(PipelineError::File { path: self.path.clone(), source }),
+        };
+        let record: StageRecord = toml::from_str(&text)
+            .map_err(|error| PipelineError::Record { path: self.path.clone(), found: error.to_string() })?;
+        if record.inputs == self.inputs.0 {
+            return Ok(Standing::Done(record));
+        }
+        let names = record.inputs.keys().chain(self.inputs.0.keys());
+        let differing = names.filter(|name| record.inputs.get(*name) != self.inputs.0.get(*name));
+        let mut differing: Vec<String> = differing.cloned().collect();
+        differing.sort_unstable();
+        differing.dedup();
+        Err(PipelineError::OtherInputs { stage: self.name.to_owned(), path: self.path.clone(), differing: differing.join("`, `") })
+    }
+
+    pub(super) fn fingerprint(&self) -> Digest {
+        self.inputs.fingerprint()
+    }
+
+    /// Marks the stage as done.
+    pub(super) fn finish(self, counts: &[(&str, f64)]) -> Result<StageRecord, PipelineError> {
+        let record = StageRecord {
+            created_by: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
+            inputs: self.inputs.0,
+            counts: counts.iter().map(|&(name, count)| (name.to_owned(), count)).collect(),
+        };
+        // Maps of strings and numbers always serialise.
+        let text = toml::to_string(&record).unwrap_or_default();
+        durable::write(&self.path, text.as_bytes())
+            .map_err(|source| PipelineError::File { path: self.path.clone(), source })?;
+        Ok(record)
+    }
+}

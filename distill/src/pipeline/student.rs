@@ -1,0 +1,203 @@
+//! The stages that make and measure the student: train, export, eval.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use pupil_models::bundle::{Bundle, CONFIG, TOKENIZER, WEIGHTS};
+use pupil_models::config::StudentConfig;
+use pupil_models::durable;
+use pupil_models::tokenizer::Tokenizer;
+use pupil_runtime::{Engine, EngineOptions};
+
+use super::data::SAMPLES;
+use super::stage::Inputs;
+use super::{PipelineError, Report, Run, StageName};
+use crate::dataset::{Dataset, Example};
+use crate::eval::{EvalReport, GradedCompletion, evaluate};
+use crate::experiment::{EvalPlan, StudentPlan};
+use crate::export::{ExportPlan, export};
+use crate::rationale;
+use crate::sample;
+use crate::train::{TrainPlan, train};
+use crate::vocabulary::END_OF_TEXT;
+
+/// The trained student as a Hugging Face style folder.
+const CHECKPOINT: &str = "checkpoint";
+/// The exported student.
+const BUNDLE: &str = "bundle";
+
+impl Run<'_> {
+    pub(super) fn train(&mut self) -> Result<(), PipelineError> {
+        let tokenizer = self.tokenizer_path();
+        let mut inputs = Inputs::default();
+        inputs.file("samples", &self.path(SAMPLES))?;
+        inputs.settings("settings", &self.plan.train);
+        let initial_weights = match &self.plan.student {
+            StudentPlan::Scratch { sizes, .. } => {
+                inputs.settings("student", sizes);
+                None
+            }
+            StudentPlan::Checkpoint(checkpoint) => {
+                inputs.file("student", &checkpoint.path(WEIGHTS))?;
+                Some(checkpoint.path(WEIGHTS))
+            }
+        };
+        self.once(StageName::Train, inputs, |run, stage| {
+            let config = run.student_config(&tokenizer)?;
+            let checkpoint = run.path(CHECKPOINT);
+            let failed = |source| PipelineError::File { path: checkpoint.clone(), source };
+            fs::create_dir_all(&checkpoint).map_err(failed)?;
+            let plan = TrainPlan {
+                initial_weights,
+                settings: run.plan.train.clone(),
+                fingerprint: stage.fingerprint(),
+                folder: run.path("train"),
+                weights: checkpoint.join(WEIGHTS),
+                config,
+            };
+            let samples = sample::read(&run.path(SAMPLES))?;
+            let report = train(&plan, &samples, run.interrupt)?;
+            durable::write(&checkpoint.join(CONFIG), plan.config.to_json().as_bytes()).map_err(failed)?;
+            let tokenizer = fs::read(&tokenizer).map_err(failed)?;
+            durable::write(&checkpoint.join(TOKENIZER), &tokenizer).map_err(failed)?;
+            let mut counts = vec![
+                ("parameters", plan.config.parameter_count() as f64),
+                ("steps", f64::from(report.steps)),
+                ("chosen_step", f64::from(report.chosen_step)),
+                ("target_tokens", report.target_tokens as f64),
+                ("final_loss", report.final_loss),
+            ];
+            counts.extend(report.held_out_loss.map(|loss| ("held_out_loss", loss)));
+            Ok(counts)
+        })
+    }
+
+    fn tokenizer_path(&self) -> PathBuf {
+        match &self.plan.student {
+            StudentPlan::Scratch { .. } => self.path(TOKENIZER),
+            StudentPlan::Checkpoint(checkpoint) => checkpoint.path(TOKENIZER),
+        }
+    }
+
+    fn student_config(&self, tokenizer: &std::path::Path) -> Result<StudentConfig, PipelineError> {
+        match &self.plan.student {
+            StudentPlan::Checkpoint(checkpoint) => Ok(checkpoint.config().clone()),
+            StudentPlan::Scratch { sizes, .. } => {
+                let tokenizer = Tokenizer::read(tokenizer).map_err(pupil_models::bundle::BundleError::from)?;
+                Ok(sizes.config(tokenizer.vocab_size(), tokenizer.token_id(END_OF_TEXT).unwrap_or(0)))
+            }
+        }
+    }
+
+    pub(super) fn export(&mut self) -> Result<(), PipelineError> {
+        let mut inputs = Inputs::default();
+        for name in [CONFIG, WEIGHTS, TOKENIZER] {
+            inputs.file(name, &self.path(CHECKPOINT).join(name))?;
+        }
+        inputs.settings("contract", &self.plan.contract);
+        inputs.settings("parity_prompts", &self.plan.parity_prompts);
+        self.once(StageName::Export, inputs, |run, _| {
+            let kept = rationale::read(&run.path("kept.jsonl"))?;
+            // Spread over the whole file, so that every source is among them.
+            let stride = (kept.len() / run.plan.parity_prompts).max(1);
+            let rows = kept.iter().step_by(stride).take(run.plan.parity_prompts);
+            let questions: Vec<String> = rows.map(|row| row.example.question.clone()).collect();
+            let manifest = export(
+                &ExportPlan {
+                    checkpoint: &run.path(CHECKPOINT),
+                    contract: &run.plan.contract,
+                    name: &run.plan.name,
+                    questions: &questions,
+                    threads: threads(run.plan.train.threads),
+                    target: &run.path(BUNDLE),
+                },
+                run.interrupt,
+            )?;
+            let parity = manifest.parity.iter();
+            let counts = parity.flat_map(|parity| {
+                [
+                    ("parity_prompts", parity.prompts as f64),
+                    ("equal_greedy_completions", parity.equal_greedy_completions as f64),
+                    ("max_logit_difference", f64::from(parity.max_logit_difference)),
+                ]
+            });
+            Ok(counts.collect())
+        })
+    }
+
+    pub(super) fn eval(&mut self) -> Result<(), PipelineError> {
+        for eval in &self.plan.evals {
+            if eval.optional && !eval.data.exists() {
+                let note = format!("evaluation `{}` is passed over: `{}` is not there", eval.name, eval.data.display());
+                (self.watch)(Report::Note(note));
+                continue;
+            }
+            self.eval_one(eval)?;
+        }
+        Ok(())
+    }
+
+    fn eval_one(&mut self, eval: &EvalPlan) -> Result<(), PipelineError> {
+        let result = self.path(&format!("eval-{}.json", eval.name));
+        let mut inputs = Inputs::default();
+        inputs.file("bundle", &self.path(BUNDLE).join(pupil_models::bundle::MANIFEST))?;
+        inputs.file("data", &eval.data)?;
+        if let Some(split) = &eval.split {
+            inputs.file("split", &split.path)?;
+            inputs.settings("split_name", &split.name);
+        }
+        let stage_name = format!("eval-{}", eval.name);
+        let stage = super::stage::Stage::new(&self.plan.folder, &stage_name, inputs);
+        if let super::stage::Standing::Done(record) = stage.standing()? {
+            (self.watch)(Report::Finished { stage: StageName::Eval, record, earlier: true });
+            return Ok(());
+        }
+        (self.watch)(Report::Started(StageName::Eval));
+        let examples = examples(eval)?;
+        let bundle = Bundle::open(self.path(BUNDLE))?;
+        let options = EngineOptions { threads: Some(threads(self.plan.train.threads)), ..EngineOptions::default() };
+        let mut engine = Engine::open_with(&bundle, &options)?;
+        let (report, graded) = evaluate(&mut engine, &examples, self.interrupt)?;
+        write_json(&result, &report)?;
+        write_graded(&self.path(&format!("eval-{}.completions.jsonl", eval.name)), &graded)?;
+        (self.watch)(Report::Evaluated { name: eval.name.clone(), report: report.clone() });
+        stage.finish(&counts(&report)).map(|_| ())
+    }
+}
+
+fn threads(count: usize) -> NonZeroUsize {
+    NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN)
+}
+
+fn examples(eval: &EvalPlan) -> Result<Vec<Example>, PipelineError> {
+    let dataset = Dataset::read(&eval.data)?;
+    match &eval.split {
+        Some(split) => Ok(dataset.split(&split.path, &split.name)?),
+        None => Ok(dataset.examples().to_vec()),
+    }
+}
+
+fn counts(report: &EvalReport) -> Vec<(&'static str, f64)> {
+    vec![
+        ("accuracy", report.accuracy),
+        ("low", report.low),
+        ("high", report.high),
+        ("n", report.n as f64),
+        ("format_rate", report.format_rate),
+        ("completeness", report.completeness),
+    ]
+}
+
+fn write_json(path: &std::path::Path, value: &impl serde::Serialize) -> Result<(), PipelineError> {
+    // Reports are plain structs, which always serialise.
+    let text = serde_json::to_string(value).unwrap_or_default() + "\n";
+    durable::write(path, text.as_bytes()).map_err(|source| PipelineError::File { path: path.to_owned(), source })
+}
+
+/// Writes one graded completion a line.
+fn write_graded(path: &std::path::Path, graded: &[GradedCompletion]) -> Result<(), PipelineError> {
+    let lines: String =
+        graded.iter().flat_map(|row| [serde_json::to_string(row).unwrap_or_default(), "\n".to_owned()]).collect();
+    durable::write(path, lines.as_bytes()).map_err(|source| PipelineError::File { path: path.to_owned(), source })
+}

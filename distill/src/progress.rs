@@ -1,0 +1,40 @@
+//! Progress bars: position, rate, ETA and a note, on a terminal only.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A progress bar that draws on stderr if it is a terminal, and is silent otherwise.
+#[derive(Clone, Debug)]
+pub struct Progress(ProgressBar);
+
+impl Progress {
+    /// A bar over `total` units of `unit` that starts at `done`.
+    #[must_use]
+    pub fn new(label: &str, unit: &str, total: u64, done: u64) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+        let template = format!(
+            "{{prefix:>8}} {{bar:28}} {{pos}}/{{len}} {unit} · {{per_sec}} · {{elapsed}} elapsed, {{eta}} left {{msg}}"
+        );
+        // The template is a literal of ours; the default style is a safe second choice.
+        bar.set_style(ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_prefix(label.to_owned());
+        bar.set_position(done);
+        // Work done by an earlier process must not count towards this one's rate.
+        bar.reset_eta();
+        Self(bar)
+    }
+
+    /// Advances by one unit.
+    pub fn advance(&self) {
+        self.0.inc(1);
+    }
+
+    /// Shows a short text behind the bar.
+    pub fn note(&self, text: String) {
+        self.0.set_message(text);
+    }
+
+    /// Leaves the bar as it is and ends the line.
+    pub fn finish(&self) {
+        self.0.abandon();
+    }
+}

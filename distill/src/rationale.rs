@@ -1,0 +1,159 @@
+//! Rationales on file: everything that a teacher wrote, one JSONL row per completion, between teaching and filtering.
+//!
+//! The raw text is kept, right or wrong, so that filters can be run again without asking the teacher again.
+
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use pupil_models::durable;
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::Example;
+use crate::teacher::Completion;
+
+/// Why a rationale file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RationaleError {
+    /// The file cannot be read.
+    #[error("cannot read the rationale file `{path}`")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file cannot be written.
+    #[error("cannot write the rationale file `{path}`")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A line is not a rationale, or repeats one.
+    #[error("rationale file `{path}`, line {line}: expected {expected}, found {found}")]
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// Line, counted from 1.
+        line: usize,
+        /// What is accepted.
+        expected: &'static str,
+        /// What the line holds.
+        found: String,
+    },
+}
+
+impl RationaleError {
+    /// A stable code for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "E_RATIONALE_READ",
+            Self::Write { .. } => "E_RATIONALE_WRITE",
+            Self::Row { .. } => "E_RATIONALE_ROW",
+        }
+    }
+}
+
+/// One completion and the example that it is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RationaleRow {
+    /// The example.
+    pub example: Example,
+    /// The name of the teacher.
+    pub teacher: String,
+    /// What the teacher wrote.
+    pub completion: Completion,
+}
+
+impl RationaleRow {
+    /// Example and completion in one text, such as `coin_flip/12#0`; unique among one teacher's rationales.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{}#{}", self.example.id, self.completion.index)
+    }
+}
+
+/// Writes `rows`, whole or not at all.
+pub fn write(path: &Path, rows: &[RationaleRow]) -> Result<(), RationaleError> {
+    let fill = |file: &mut std::fs::File| {
+        let mut file = BufWriter::new(file);
+        for row in rows {
+            serde_json::to_writer(&mut file, row)?;
+            file.write_all(b"\n")?;
+        }
+        file.flush()
+    };
+    durable::write_with(path, fill).map_err(|source| RationaleError::Write { path: path.to_owned(), source })
+}
+
+/// Reads what [`write()`] wrote.
+///
+/// # Errors
+/// A file that cannot be read; a line that is not a rationale, or is the same completion of the same example again.
+pub fn read(path: &Path) -> Result<Vec<RationaleRow>, RationaleError> {
+    let unreadable = |source| RationaleError::Read { path: path.to_owned(), source };
+    let file = BufReader::new(std::fs::File::open(path).map_err(unreadable)?);
+    let mut rows = Vec::new();
+    let mut seen = HashSet::new();
+    for (text, line) in file.lines().zip(1..) {
+        let refuse = |expected, found| RationaleError::Row { path: path.to_owned(), line, expected, found };
+        let row: RationaleRow = serde_json::from_str(&text.map_err(unreadable)?)
+            .map_err(|error| refuse("a rationale", error.to_string().replace(" at line 1 column ", " at column ")))?;
+        if !seen.insert((row.teacher.clone(), row.id())) {
+            return Err(refuse("each rationale once", format!("`{}` of `{}` again", row.id(), row.teacher)));
+        }
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::teacher::Finish;
+
+    fn row(index: u32) -> RationaleRow {
+        RationaleRow {
+            example: Example::new("coin_flip", "12", "Heads? \n", "yes"),
+            teacher: "scripted".to_owned(),
+            completion: Completion {
+                index,
+                prompt: None,
+                rationale: " \n\nno flip, \"é\"".to_owned(),
+                prediction: Some(" yes.".to_owned()),
+                finish: Some(Finish::Other("content_filter".to_owned())),
+            },
+        }
+    }
+
+    #[test]
+    fn rows_come_back_as_they_were_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rationales.jsonl");
+        write(&path, &[row(0), row(1)]).unwrap();
+        assert_eq!(read(&path).unwrap(), [row(0), row(1)]);
+        assert_eq!(row(1).id(), "coin_flip/12#1");
+    }
+
+    #[test]
+    fn each_bad_line_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rationales.jsonl");
+        let good = serde_json::to_string(&row(0)).unwrap();
+        let cases = [
+            (good.clone(), "expected each rationale once, found `coin_flip/12#0` of `scripted` again"),
+            (good.replace("\"teacher\"", "\"author\""), "expected a rationale, found unknown field `author`"),
+            (good[..20].to_owned(), "expected a rationale, found EOF"),
+        ];
+        for (bad, expected) in cases {
+            std::fs::write(&path, format!("{good}\n{bad}\n")).unwrap();
+            let message = read(&path).unwrap_err().to_string();
+            assert!(message.contains("rationales.jsonl`, line 2") && message.contains(expected), "{message}");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The reference student in a build without libtorch.
+
+use super::StudentError;
+use crate::checkpoint::Checkpoint;
+
+/// The student that exported graphs are compared with; needs the feature `torch`.
+#[derive(Debug)]
+pub struct ReferenceStudent(std::convert::Infallible);
+
+impl ReferenceStudent {
+    /// Always answers [`StudentError::NoTorch`].
+    ///
+    /// # Errors
+    /// Always.
+    pub fn open(_checkpoint: &Checkpoint, _threads: usize) -> Result<Self, StudentError> {
+        Err(StudentError::NoTorch)
+    }
+
+    /// Cannot be called: there is no value of this type.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn logits(&self, _ids: &[u32]) -> Result<Vec<f32>, StudentError> {
+        match self.0 {}
+    }
+}

@@ -1,0 +1,120 @@
+//! `Ops` over libtorch: every operation is computed at once and recorded for the gradient.
+
+use pupil_models::config::StudentConfig;
+use pupil_models::family::{self, Ops};
+use tch::{Kind, TchError, Tensor};
+
+use super::FlatWeights;
+
+/// Token ids `[batch, sequence]`, right-padded, and the rows whose logits are wanted.
+#[derive(Debug)]
+pub(crate) struct TokenBatch {
+    pub(crate) ids: Tensor,
+    /// Indices into the flattened `[batch · sequence]` positions; `None` for all.
+    pub(crate) wanted_rows: Option<Tensor>,
+}
+
+/// Cosines and sines of the rotary embedding (Su et al. 2021), `[context, head_dim]` each, both halves alike.
+#[derive(Debug)]
+pub(crate) struct Rotary {
+    cosine: Tensor,
+    sine: Tensor,
+}
+
+impl Rotary {
+    pub(crate) fn new(config: &StudentConfig) -> Result<Self, TchError> {
+        let table = crate::export::rotary_table(config);
+        let size = [config.context_tokens as i64, (config.head_dim / 2) as i64];
+        let doubled = |values: &[f32]| {
+            let half = Tensor::f_from_slice(values)?.f_view(size)?;
+            Tensor::f_cat(&[&half, &half], 1)
+        };
+        Ok(Self { cosine: doubled(&table.cosine)?, sine: doubled(&table.sine)? })
+    }
+
+    /// Rotates `[batch, heads, sequence, head_dim]`, positions counted from 0.
+    fn apply(&self, heads: &Tensor) -> Result<Tensor, TchError> {
+        let (sequence, head_dim) = (heads.size()[2], heads.size()[3]);
+        let halves = heads.f_chunk(2, -1)?;
+        let turned = Tensor::f_cat(&[&halves[1].f_neg()?, &halves[0]], -1)?;
+        debug_assert_eq!(self.cosine.size()[1], head_dim);
+        let cosine = self.cosine.f_narrow(0, 0, sequence)?;
+        let sine = self.sine.f_narrow(0, 0, sequence)?;
+        heads.f_mul(&cosine)?.f_add(&turned.f_mul(&sine)?)
+    }
+}
+
+/// Logits `[batch · sequence, vocab_size]`, or of the wanted rows only.
+pub(crate) fn logits(
+    config: &StudentConfig,
+    weights: &FlatWeights,
+    rotary: &Rotary,
+    batch: &TokenBatch,
+) -> Result<Tensor, TchError> {
+    family::forward(config, &mut EagerOps { config, weights, rotary, batch })
+}
+
+struct EagerOps<'a> {
+    config: &'a StudentConfig,
+    weights: &'a FlatWeights,
+    rotary: &'a Rotary,
+    batch: &'a TokenBatch,
+}
+
+impl EagerOps<'_> {
+    /// `[batch, sequence, heads · head_dim]` → `[batch, heads, sequence, head_dim]`.
+    fn heads(&self, projected: &Tensor, heads: usize) -> Result<Tensor, TchError> {
+        let size = projected.size();
+        projected.f_view([size[0], size[1], heads as i64, self.config.head_dim as i64])?.f_transpose(1, 2)
+    }
+}
+
+impl Ops for EagerOps<'_> {
+    type Tensor = Tensor;
+    type Error = TchError;
+
+    fn embedding(&mut self, weight: &str) -> Result<Tensor, TchError> {
+        Tensor::f_embedding(self.weights.get(weight)?, &self.batch.ids, -1, false, false)
+    }
+
+    fn linear(&mut self, input: &Tensor, weight: &str) -> Result<Tensor, TchError> {
+        input.f_linear(self.weights.get(weight)?, None::<&Tensor>)
+    }
+
+    fn rms_norm(&mut self, input: &Tensor, weight: &str, epsilon: f32) -> Result<Tensor, TchError> {
+        let mean_square = input.f_square()?.f_mean_dim(-1, true, Kind::Float)?;
+        let scale = mean_square.f_add_scalar(f64::from(epsilon))?.f_rsqrt()?;
+        input.f_mul(&scale)?.f_mul(self.weights.get(weight)?)
+    }
+
+    fn attention(&mut self, _layer: usize, query: &Tensor, key: &Tensor, value: &Tensor) -> Result<Tensor, TchError> {
+        let query = self.rotary.apply(&self.heads(query, self.config.heads)?)?;
+        let key = self.rotary.apply(&self.heads(key, self.config.kv_heads)?)?;
+        let value = self.heads(value, self.config.kv_heads)?;
+        let grouped = self.config.heads != self.config.kv_heads;
+        let attended =
+            Tensor::f_scaled_dot_product_attention(&query, &key, &value, None::<&Tensor>, 0.0, true, None, grouped)?;
+        let (batch, sequence) = (query.size()[0], query.size()[2]);
+        attended.f_transpose(1, 2)?.f_reshape([batch, sequence, self.config.query_width() as i64])
+    }
+
+    fn silu(&mut self, input: &Tensor) -> Result<Tensor, TchError> {
+        input.f_silu()
+    }
+
+    fn multiply(&mut self, left: &Tensor, right: &Tensor) -> Result<Tensor, TchError> {
+        left.f_mul(right)
+    }
+
+    fn add(&mut self, left: &Tensor, right: &Tensor) -> Result<Tensor, TchError> {
+        left.f_add(right)
+    }
+
+    fn wanted_rows(&mut self, hidden: &Tensor) -> Result<Tensor, TchError> {
+        let rows = hidden.f_view([-1, self.config.hidden_size as i64])?;
+        match &self.batch.wanted_rows {
+            Some(wanted) => rows.f_index_select(0, wanted),
+            None => Ok(rows),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Why a teacher cannot teach.
+
+use std::path::PathBuf;
+
+use crate::dataset::RowError;
+
+/// Why a teacher cannot teach.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TeachError {
+    /// A row of recorded completions is refused, or the file cannot be read.
+    #[error("cannot read the recorded completions")]
+    Row(#[from] RowError),
+    /// The file holds no completion.
+    #[error("recorded completions `{path}`: expected at least one row, found none")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A recorded completion is about something else than the example.
+    #[error(
+        "recorded completions `{path}`, line {line}: expected the {part} of example `{id}`, `{expected}`, found `{found}`"
+    )]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// Line, counted from 1.
+        line: usize,
+        /// The example.
+        id: String,
+        /// `question` or `answer`.
+        part: &'static str,
+        /// The dataset's text.
+        expected: String,
+        /// The recorded text.
+        found: String,
+    },
+    /// The task is none that a program can teach.
+    #[error("program teacher: expected a task among {expected}, found `{found}`")]
+    UnknownTask {
+        /// The tasks.
+        expected: String,
+        /// What was asked for.
+        found: String,
+    },
+    /// The grammar has too few questions.
+    #[error(
+        "program teacher of `{task}`: expected {expected} different questions, found only {found} outside the excluded ones"
+    )]
+    Exhausted {
+        /// The task.
+        task: &'static str,
+        /// How many were asked for.
+        expected: usize,
+        /// How many there were.
+        found: usize,
+    },
+    /// The list of excluded questions cannot be read or written.
+    #[error("cannot use the list of excluded questions `{path}`")]
+    ExclusionsFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A line of the list of excluded questions is no fingerprint.
+    #[error("excluded questions `{path}`, line {line}: expected 16 lower-case hexadecimal digits, found `{found}`")]
+    Fingerprint {
+        /// The file.
+        path: PathBuf,
+        /// Line, counted from 1.
+        line: usize,
+        /// What the line holds.
+        found: String,
+    },
+}
+
+impl TeachError {
+    /// A stable code for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Row(_) => "E_TEACH_ROW",
+            Self::Empty { .. } => "E_TEACH_EMPTY",
+            Self::Mismatch { .. } => "E_TEACH_MISMATCH",
+            Self::UnknownTask { .. } => "E_TEACH_TASK",
+            Self::Exhausted { .. } => "E_TEACH_EXHAUSTED",
+            Self::ExclusionsFile { .. } => "E_TEACH_EXCLUSIONS_FILE",
+            Self::Fingerprint { .. } => "E_TEACH_FINGERPRINT",
+        }
+    }
+}

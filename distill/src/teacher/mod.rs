@@ -1,0 +1,105 @@
+//! Teachers: whoever writes rationales for examples.
+//!
+//! [`recorded`] replays completions that a large model wrote earlier; [`program`] writes correct rationales over questions
+//! that it makes itself.
+
+mod error;
+pub mod program;
+pub mod recorded;
+
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::Example;
+use crate::rationale::RationaleRow;
+
+pub use error::TeachError;
+
+/// What a teacher wrote about one example.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Completion {
+    /// Which of the example's completions this is, from 0.
+    pub index: u32,
+    /// The exact text that the teacher was given; `None` where it is not known, or where there is none, as for a program.
+    pub prompt: Option<String>,
+    /// The raw text of the reasoning.
+    pub rationale: String,
+    /// The raw text after the answer trigger, where the teacher answered in a second step.
+    pub prediction: Option<String>,
+    /// Why the teacher stopped writing the rationale; `None` where it is not known.
+    pub finish: Option<Finish>,
+}
+
+/// Why a teacher stopped writing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum Finish {
+    /// It had finished.
+    Stop,
+    /// Its token budget was spent.
+    Length,
+    /// Another reason, as the source words it.
+    Other(String),
+}
+
+impl From<String> for Finish {
+    fn from(reason: String) -> Self {
+        match reason.as_str() {
+            "stop" => Self::Stop,
+            "length" => Self::Length,
+            _ => Self::Other(reason),
+        }
+    }
+}
+
+impl From<Finish> for String {
+    fn from(finish: Finish) -> Self {
+        match finish {
+            Finish::Stop => "stop".to_owned(),
+            Finish::Length => "length".to_owned(),
+            Finish::Other(reason) => reason,
+        }
+    }
+}
+
+/// Whoever writes rationales for given examples.
+pub trait Teacher {
+    /// The teacher's name, written beside everything it wrote.
+    fn name(&self) -> &str;
+
+    /// The teacher's completions of `example`, by index; none is no error.
+    fn completions(&self, example: &Example) -> Result<Vec<Completion>, TeachError>;
+}
+
+/// How much a teacher wrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Taught {
+    /// Examples that were asked.
+    pub examples: usize,
+    /// Completions that came back.
+    pub completions: usize,
+    /// Examples without any completion.
+    pub missing: usize,
+}
+
+/// Asks `teacher` about each of `examples`, in their order.
+///
+/// # Errors
+/// The teacher's first error.
+pub fn teach(teacher: &dyn Teacher, examples: &[Example]) -> Result<(Vec<RationaleRow>, Taught), TeachError> {
+    let mut taught = Taught { examples: examples.len(), ..Taught::default() };
+    let mut rows = Vec::new();
+    for example in examples {
+        let completions = teacher.completions(example)?;
+        taught.missing += usize::from(completions.is_empty());
+        rows.extend(completions.into_iter().map(|completion| RationaleRow {
+            example: example.clone(),
+            teacher: teacher.name().to_owned(),
+            completion,
+        }));
+    }
+    taught.completions = rows.len();
+    Ok((rows, taught))
+}

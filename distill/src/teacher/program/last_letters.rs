@@ -1,0 +1,18 @@
+//! Last letters of names: one name a step.
+
+use super::Problem;
+use super::draw::Draw;
+use super::names::people;
+
+const PEOPLE: usize = 4;
+
+pub(super) fn problem(draw: &mut Draw) -> Problem {
+    let people = people(draw, PEOPLE);
+    let last_letters: Vec<char> = people.iter().filter_map(|person| person.chars().last()).collect();
+    let steps = people.iter().zip(&last_letters).map(|(person, letter)| format!("{person} ends in {letter}."));
+    Problem {
+        question: format!("Take the last letters of each words in \"{}\" and concatenate them.", people.join(" ")),
+        steps: steps.collect(),
+        gold: last_letters.iter().collect(),
+    }
+}

@@ -1,0 +1,302 @@
+//! The loop: batches in, updated weights, checkpoints and metrics out.
+
+use std::path::Path;
+
+use pupil_models::family::{self, WeightShape};
+use tch::{Reduction, TchError, Tensor};
+
+use super::optimizer::{AdamW, clip};
+use super::state::{Buffers, CheckpointStore, Position};
+use crate::checkpoint::{flat_values, write_weights};
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+use crate::sample::TrainingSample;
+use crate::student::{FlatWeights, Rotary, TokenBatch, logits};
+use crate::train::{
+    BatchPlan, Duration, MetricRow, MetricsLog, Schedule, Selection, TrainError, TrainPlan, TrainReport, hold_out,
+    initial_values,
+};
+
+/// Updates in a row that may be skipped before a run counts as diverged.
+const MAX_SKIPPED: u32 = 3;
+
+/// Trains to the end of the plan, or until `interrupt`, from the newest whole checkpoint if there is one.
+///
+/// # Errors
+/// See [`TrainError`]; whatever happens, the newest checkpoint stays usable.
+pub fn train(
+    plan: &TrainPlan,
+    samples: &[TrainingSample],
+    interrupt: &Interrupt,
+) -> Result<TrainReport, TrainError> {
+    tch::set_num_threads(plan.settings.threads as i32);
+    Trainer::resume(plan, samples)?.run(interrupt)
+}
+
+struct Trainer<'a> {
+    plan: &'a TrainPlan,
+    table: Vec<WeightShape>,
+    training: Vec<&'a TrainingSample>,
+    held_out: Vec<&'a TrainingSample>,
+    batches: BatchPlan,
+    total_steps: u32,
+    schedule: Schedule,
+    store: CheckpointStore,
+    metrics: MetricsLog,
+    weights: FlatWeights,
+    rotary: Rotary,
+    optimizer: AdamW,
+    position: Position,
+    best_weights: Vec<f32>,
+}
+
+/// Loss per target token and gradient norm of one optimizer step.
+struct StepOutcome {
+    loss: f64,
+    gradient_norm: f64,
+    learning_rate: f64,
+}
+
+impl<'a> Trainer<'a> {
+    fn resume(plan: &'a TrainPlan, samples: &'a [TrainingSample]) -> Result<Self, TrainError> {
+        let settings = &plan.settings;
+        let (training, held_out) = hold_out(samples, settings.held_out, settings.seed);
+        let lengths = training.iter().map(|sample| sample.ids.len()).collect();
+        let batches = BatchPlan::new(lengths, settings.batch_tokens, settings.seed);
+        let total_steps = total_steps(&batches, settings.duration, settings.accumulation);
+        let store = CheckpointStore::open(&plan.folder.join("checkpoints"), plan.fingerprint, settings.threads)?;
+        let table = family::weights(&plan.config);
+        let (position, buffers) = match store.newest()?.0 {
+            Some(saved) => saved,
+            None => (Position::default(), initial_buffers(plan, &table)?),
+        };
+        let metrics = MetricsLog::resume(&plan.folder.join("metrics.jsonl"), position.step)?;
+        let build = || -> Result<_, TchError> {
+            let mut optimizer = AdamW::new(&table, settings)?;
+            optimizer.first = Tensor::f_from_slice(&buffers.first)?;
+            optimizer.second = Tensor::f_from_slice(&buffers.second)?;
+            Ok((FlatWeights::new(&table, &buffers.weights)?, Rotary::new(&plan.config)?, optimizer))
+        };
+        let (weights, rotary, optimizer) = build().map_err(|error| torch_error(&error, position.step, &[]))?;
+        Ok(Self {
+            schedule: Schedule::new(settings, total_steps),
+            best_weights: buffers.best,
+            plan,
+            table,
+            training,
+            held_out,
+            batches,
+            total_steps,
+            store,
+            metrics,
+            weights,
+            rotary,
+            optimizer,
+            position,
+        })
+    }
+
+    fn run(mut self, interrupt: &Interrupt) -> Result<TrainReport, TrainError> {
+        let bar = Progress::new("train", "steps", u64::from(self.total_steps), u64::from(self.position.step));
+        let mut epoch = self.batches.epoch(self.position.epoch);
+        while self.position.step < self.total_steps {
+            if interrupt.is_requested() {
+                self.save()?;
+                return Err(TrainError::Interrupted { step: self.position.step });
+            }
+            if self.position.batch >= epoch.len() {
+                self.position.epoch += 1;
+                self.position.batch = 0;
+                epoch = self.batches.epoch(self.position.epoch);
+            }
+            let end = (self.position.batch + self.plan.settings.accumulation).min(epoch.len());
+            let outcome = self.step(&epoch[self.position.batch..end])?;
+            self.position.batch = end;
+            self.log(&outcome, &bar)?;
+            if self.position.step.is_multiple_of(self.plan.settings.checkpoint_every) {
+                self.save()?;
+            }
+        }
+        bar.finish();
+        self.finish()
+    }
+
+    /// One optimizer step over `group`, a few batches of sample indices.
+    fn step(&mut self, group: &[Vec<usize>]) -> Result<StepOutcome, TrainError> {
+        let step = self.position.step + 1;
+        let target_tokens: usize = group.iter().flatten().map(|&index| self.training[index].target_tokens()).sum();
+        let mut sum: Option<(Tensor, f64)> = None;
+        for batch in group {
+            let rows: Vec<&TrainingSample> = batch.iter().map(|&index| self.training[index]).collect();
+            let (gradient, loss) =
+                self.gradient(&rows, target_tokens as f64).map_err(|error| torch_error(&error, step, &rows))?;
+            sum = Some(match sum {
+                Some((total, losses)) => (total + gradient, losses + loss),
+                None => (gradient, loss),
+            });
+        }
+        let (mut gradient, loss) = sum.unwrap_or_else(|| (self.weights.flat().zeros_like(), 0.0));
+        let learning_rate = self.schedule.learning_rate(step);
+        let gradient_norm = self.update(&mut gradient, learning_rate, step)?;
+        self.position.step = step;
+        self.position.target_tokens += target_tokens as u64;
+        let smoothed = self.position.smoothed_loss;
+        self.position.smoothed_loss = if step == 1 { loss } else { 0.95 * smoothed + 0.05 * loss };
+        Ok(StepOutcome { loss, gradient_norm, learning_rate })
+    }
+
+    fn update(&mut self, gradient: &mut Tensor, learning_rate: f64, step: u32) -> Result<f64, TrainError> {
+        let failed = |error: TchError| torch_error(&error, step, &[]);
+        let norm = clip(gradient, self.plan.settings.clip_norm).map_err(failed)?;
+        if norm.is_finite() {
+            self.position.skipped = 0;
+            self.optimizer.update(self.weights.flat(), gradient, learning_rate, step).map_err(failed)?;
+        } else {
+            self.position.skipped += 1;
+            if self.position.skipped > MAX_SKIPPED {
+                return Err(TrainError::Diverged { step, found: norm });
+            }
+        }
+        Ok(norm)
+    }
+
+    /// Flat gradient, and value, of the summed loss of `rows` divided by `scale`.
+    fn gradient(&self, rows: &[&TrainingSample], scale: f64) -> Result<(Tensor, f64), TchError> {
+        let loss = self.summed_loss(rows)?.f_div_scalar(scale)?;
+        let gradients = Tensor::f_run_backward(&[&loss], self.weights.views(), false, false)?;
+        let flat: Vec<Tensor> = gradients.iter().map(|gradient| gradient.f_reshape([-1])).collect::<Result<_, _>>()?;
+        Ok((Tensor::f_cat(&flat, 0)?, f64::try_from(&loss)?))
+    }
+
+    /// Cross-entropy summed over the target tokens of `rows`.
+    fn summed_loss(&self, rows: &[&TrainingSample]) -> Result<Tensor, TchError> {
+        let (batch, targets) = collate(rows)?;
+        let logits = logits(&self.plan.config, &self.weights, &self.rotary, &batch)?;
+        logits.f_cross_entropy_loss(&targets, None::<&Tensor>, Reduction::Sum, -100, 0.0)
+    }
+
+    fn log(&mut self, outcome: &StepOutcome, bar: &Progress) -> Result<(), TrainError> {
+        let step = self.position.step;
+        let evaluates = step.is_multiple_of(self.plan.settings.evaluate_every) || step == self.total_steps;
+        let held_out_loss = if evaluates { self.evaluate_held_out()? } else { None };
+        self.metrics.append(&MetricRow {
+            step,
+            epoch: self.position.epoch,
+            loss: outcome.loss,
+            held_out_loss,
+            learning_rate: outcome.learning_rate,
+            gradient_norm: outcome.gradient_norm,
+            target_tokens: self.position.target_tokens,
+        })?;
+        let best = self.position.best.map(|(loss, _)| format!(", held-out {loss:.4}")).unwrap_or_default();
+        bar.note(format!("· loss {:.4}{best}", self.position.smoothed_loss));
+        bar.advance();
+        Ok(())
+    }
+
+    /// Mean held-out loss per target token; the weights are remembered if it is the lowest so far.
+    fn evaluate_held_out(&mut self) -> Result<Option<f64>, TrainError> {
+        if self.held_out.is_empty() {
+            return Ok(None);
+        }
+        let step = self.position.step;
+        let _guard = tch::no_grad_guard();
+        let lengths = self.held_out.iter().map(|sample| sample.ids.len()).collect();
+        let mut sum = 0.0;
+        for batch in BatchPlan::new(lengths, self.plan.settings.batch_tokens, 0).epoch(0) {
+            let rows: Vec<&TrainingSample> = batch.iter().map(|&index| self.held_out[index]).collect();
+            let loss = self.summed_loss(&rows).and_then(|loss| f64::try_from(loss));
+            sum += loss.map_err(|error| torch_error(&error, step, &rows))?;
+        }
+        let tokens: usize = self.held_out.iter().map(|sample| sample.target_tokens()).sum();
+        let loss = sum / tokens as f64;
+        if self.position.best.is_none_or(|(best, _)| loss < best) {
+            self.position.best = Some((loss, step));
+            if self.plan.settings.selection == Selection::HeldOut {
+                self.best_weights = self.weights.values().map_err(|error| torch_error(&error, step, &[]))?;
+            }
+        }
+        Ok(Some(loss))
+    }
+
+    fn save(&self) -> Result<(), TrainError> {
+        let read = || -> Result<Buffers, TchError> {
+            Ok(Buffers {
+                weights: self.weights.values()?,
+                first: Vec::try_from(&self.optimizer.first)?,
+                second: Vec::try_from(&self.optimizer.second)?,
+                best: self.best_weights.clone(),
+            })
+        };
+        let buffers = read().map_err(|error| torch_error(&error, self.position.step, &[]))?;
+        self.store.save(&self.position, &buffers)
+    }
+
+    fn finish(self) -> Result<TrainReport, TrainError> {
+        self.save()?;
+        let step = self.position.step;
+        let (values, chosen_step) = match (self.plan.settings.selection, self.position.best) {
+            (Selection::HeldOut, Some((_, best_step))) => (self.best_weights, best_step),
+            _ => (self.weights.values().map_err(|error| torch_error(&error, step, &[]))?, step),
+        };
+        write_final(&self.plan.weights, &self.table, &values)?;
+        Ok(TrainReport {
+            steps: step,
+            final_loss: self.position.smoothed_loss,
+            held_out_loss: self.position.best.map(|(loss, _)| loss),
+            chosen_step,
+            target_tokens: self.position.target_tokens,
+        })
+    }
+}
+
+fn write_final(path: &Path, table: &[WeightShape], values: &[f32]) -> Result<(), TrainError> {
+    write_weights(path, table, values).map_err(|source| TrainError::File { path: path.to_owned(), source })
+}
+
+fn initial_buffers(plan: &TrainPlan, table: &[WeightShape]) -> Result<Buffers, TrainError> {
+    let weights = match &plan.initial_weights {
+        Some(path) => {
+            let file = pupil_models::bundle::WeightsFile::open(path)?;
+            file.check_against(&plan.config)?;
+            flat_values(&file, table)?
+        }
+        None => initial_values(&plan.config, plan.settings.seed, plan.settings.initial_deviation),
+    };
+    let zeros = vec![0.0; weights.len()];
+    Ok(Buffers { first: zeros.clone(), second: zeros, best: Vec::new(), weights })
+}
+
+fn total_steps(batches: &BatchPlan, duration: Duration, accumulation: usize) -> u32 {
+    match duration {
+        Duration::Steps(steps) => steps,
+        Duration::Epochs(epochs) => {
+            (0..epochs).map(|epoch| batches.epoch(epoch).len().div_ceil(accumulation) as u32).sum()
+        }
+    }
+}
+
+/// Right-padded ids and the targets of the rows whose next token the loss covers.
+///
+/// Causal attention never looks right, so padding needs no mask: no wanted row can see it.
+fn collate(rows: &[&TrainingSample]) -> Result<(TokenBatch, Tensor), TchError> {
+    let width = rows.iter().map(|row| row.ids.len()).max().unwrap_or(1);
+    let mut ids = vec![0_i64; rows.len() * width];
+    let (mut wanted, mut targets) = (Vec::new(), Vec::new());
+    for (row, sample) in rows.iter().enumerate() {
+        for (column, &id) in sample.ids.iter().enumerate() {
+            ids[row * width + column] = i64::from(id);
+            if column >= sample.prompt_tokens {
+                wanted.push((row * width + column - 1) as i64);
+                targets.push(i64::from(id));
+            }
+        }
+    }
+    let ids = Tensor::f_from_slice(&ids)?.f_view([rows.len() as i64, width as i64])?;
+    Ok((TokenBatch { ids, wanted_rows: Some(Tensor::f_from_slice(&wanted)?) }, Tensor::f_from_slice(&targets)?))
+}
+
+fn torch_error(error: &TchError, step: u32, rows: &[&TrainingSample]) -> TrainError {
+    let tokens = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
+    TrainError::Torch { step, rows: rows.len(), tokens, reason: error.to_string() }
+}

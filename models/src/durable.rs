@@ -1,0 +1,74 @@
+//! Files that are either whole or absent: temporary file → fsync → rename → fsync of the folder.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Writes `bytes` to `path` so that a reader, or a machine that loses power, sees the old file or the new one.
+///
+/// # Errors
+/// Whatever the file system answers, with the path named; the temporary file is removed and `path` is untouched.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_with(path, |file| file.write_all(bytes))
+}
+
+/// Like [`write`], for content that is streamed by `fill` instead of held in memory.
+///
+/// # Errors
+/// As [`write`], and whatever `fill` returns.
+pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let staged = staging_path(path);
+    let written = (|| {
+        let mut file = File::create(&staged)?;
+        fill(&mut file)?;
+        file.sync_all()?;
+        fs::rename(&staged, path)?;
+        sync_folder(path)
+    })();
+    if written.is_err() {
+        // The write's own error matters more than a leftover that the next write replaces.
+        let _ = fs::remove_file(&staged);
+    }
+    written.map_err(|source| with_path(&source, path))
+}
+
+/// Flushes the folder that holds `path`, so that a rename in it survives a power loss.
+///
+/// # Errors
+/// Whatever the file system answers.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
+    }
+}
+
+/// The hidden sibling of `path` that is renamed over it once complete; unique to this process.
+#[must_use]
+pub fn staging_path(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}.partial", std::process::id()))
+}
+
+fn with_path(source: &io::Error, path: &Path) -> io::Error {
+    io::Error::new(source.kind(), format!("`{}`: {source}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_no_leftover() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kept.txt");
+        write(&path, b"old").unwrap();
+        let failed = write_with(&path, |file| {
+            file.write_all(b"half")?;
+            Err(io::Error::other("disk on fire"))
+        });
+        assert!(failed.unwrap_err().to_string().contains("kept.txt"));
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,111 @@
+//! Names, element types and symbolic shapes of a student graph's inputs and outputs: the exporter writes them, the runtime
+//! checks them.
+
+use crate::config::StudentConfig;
+
+/// Token ids, int64 `[batch, sequence]`.
+pub const INPUT_IDS: &str = "input_ids";
+/// Last valid cache position of each row once the inputs are appended, int32 `[batch]`.
+pub const LAST_POSITION: &str = "last_position";
+/// Cached and new positions together, int32 `[]`.
+pub const TOTAL_LENGTH: &str = "total_length";
+/// How many of the last input positions get logits, int64 `[1]`.
+pub const LOGITS_TO_KEEP: &str = "logits_to_keep";
+/// Logits, float32 `[batch, kept, vocab_size]`.
+pub const LOGITS: &str = "logits";
+
+/// Element type of a graph value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ElementType {
+    /// 32-bit float.
+    Float32,
+    /// 32-bit signed integer.
+    Int32,
+    /// 64-bit signed integer.
+    Int64,
+}
+
+/// One dimension of a graph value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dimension {
+    /// Known from the student's config.
+    Fixed(usize),
+    /// Known at run time; the name is written into the graph.
+    Symbolic(&'static str),
+}
+
+/// An input or output of the graph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GraphValue {
+    /// Name in the graph.
+    pub name: String,
+    /// Element type.
+    pub element: ElementType,
+    /// Dimensions, outermost first; empty for a scalar.
+    pub shape: Vec<Dimension>,
+}
+
+/// Name of the graph input that holds a layer's cached keys.
+#[must_use]
+pub fn past_key(layer: usize) -> String {
+    format!("past_key_values.{layer}.key")
+}
+
+/// Name of the graph input that holds a layer's cached values.
+#[must_use]
+pub fn past_value(layer: usize) -> String {
+    format!("past_key_values.{layer}.value")
+}
+
+/// Name of the graph output for a layer's keys; bound to the same memory as [`past_key`].
+#[must_use]
+pub fn present_key(layer: usize) -> String {
+    format!("present.{layer}.key")
+}
+
+/// Name of the graph output for a layer's values; bound to the same memory as [`past_value`].
+#[must_use]
+pub fn present_value(layer: usize) -> String {
+    format!("present.{layer}.value")
+}
+
+/// Inputs of a student's graph, in order: ids and lengths first, then keys and values layer by layer,
+/// float32 `[batch, kv_heads, capacity, head_dim]` each.
+#[must_use]
+pub fn inputs(config: &StudentConfig) -> Vec<GraphValue> {
+    use Dimension::{Fixed, Symbolic};
+    let value = |name: &str, element, shape| GraphValue { name: name.to_owned(), element, shape };
+    let mut values = vec![
+        value(INPUT_IDS, ElementType::Int64, vec![Symbolic("batch"), Symbolic("sequence")]),
+        value(LAST_POSITION, ElementType::Int32, vec![Symbolic("batch")]),
+        value(TOTAL_LENGTH, ElementType::Int32, vec![]),
+        value(LOGITS_TO_KEEP, ElementType::Int64, vec![Fixed(1)]),
+    ];
+    for layer in 0..config.layers {
+        values.push(cache_value(config, past_key(layer)));
+        values.push(cache_value(config, past_value(layer)));
+    }
+    values
+}
+
+/// Outputs of a student's graph, in order: the logits, then keys and values layer by layer as in [`inputs`].
+#[must_use]
+pub fn outputs(config: &StudentConfig) -> Vec<GraphValue> {
+    use Dimension::{Fixed, Symbolic};
+    let mut values = vec![GraphValue {
+        name: LOGITS.to_owned(),
+        element: ElementType::Float32,
+        shape: vec![Symbolic("batch"), Symbolic("kept"), Fixed(config.vocab_size)],
+    }];
+    for layer in 0..config.layers {
+        values.push(cache_value(config, present_key(layer)));
+        values.push(cache_value(config, present_value(layer)));
+    }
+    values
+}
+
+fn cache_value(config: &StudentConfig, name: String) -> GraphValue {
+    use Dimension::{Fixed, Symbolic};
+    let shape = vec![Symbolic("batch"), Fixed(config.kv_heads), Symbolic("capacity"), Fixed(config.head_dim)];
+    GraphValue { name, element: ElementType::Float32, shape }
+}

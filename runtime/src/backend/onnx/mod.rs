@@ -1,0 +1,97 @@
+//! The student's graph in ONNX Runtime: the only room that knows `ort`.
+//!
+//! The cache is bound in place: `past_key_values.*` and `present.*` of a layer are one buffer, into which the graph's
+//! attention writes the new positions. A decode step changes three small inputs and runs; nothing else is bound, copied or
+//! allocated.
+
+mod cache;
+mod library;
+mod native;
+mod signature;
+
+use std::path::Path;
+
+use ort::environment::Environment;
+use ort::memory::Allocator;
+use ort::session::Session;
+use ort::value::Tensor;
+use pupil_models::bundle::{Bundle, GRAPH};
+use pupil_models::config::StudentConfig;
+
+pub use cache::OnnxCache;
+pub use library::{LibraryInfo, find_library};
+
+use super::{Backend, BackendError};
+use crate::engine::EngineOptions;
+use crate::error::LoadError;
+use crate::sampler::TokenId;
+
+/// A student's graph, loaded into ONNX Runtime with its weights mapped.
+#[derive(Debug)]
+pub struct OnnxBackend {
+    session: Session,
+    config: StudentConfig,
+    /// Logits of the last forward pass, `[1, kept, vocab_size]`.
+    logits: Tensor<f32>,
+}
+
+impl OnnxBackend {
+    /// Loads the bundle's graph.
+    ///
+    /// # Errors
+    /// [`LoadError`] if ONNX Runtime cannot be used, or refuses the graph, or the graph is not this student's.
+    pub fn load(bundle: &Bundle, options: &EngineOptions) -> Result<Self, LoadError> {
+        let environment = library::environment()?;
+        let path = bundle.path(GRAPH);
+        let session = open_session(&environment, &path, options)
+            .map_err(|error| LoadError::Graph { path: path.clone(), reason: error.to_string() })?;
+        signature::check(&path, &session, bundle.config())?;
+        let logits = logits_tensor(1, bundle.config().vocab_size)?;
+        Ok(Self { session, config: bundle.config().clone(), logits })
+    }
+
+    fn run(&mut self, tokens: &[TokenId], cache: &mut OnnxCache, keep: usize) -> ort::Result<()> {
+        if self.logits.shape()[1] != keep as i64 {
+            self.logits = Tensor::new(&Allocator::default(), [1, keep, self.config.vocab_size])?;
+        }
+        cache.bind_logits(&mut self.logits)?;
+        cache.set_inputs(tokens, keep)?;
+        native::run(&mut self.session, &cache.binding)
+    }
+}
+
+impl Backend for OnnxBackend {
+    type Cache = OnnxCache;
+
+    fn vocab_size(&self) -> usize {
+        self.config.vocab_size
+    }
+
+    fn cache(&mut self, capacity_tokens: usize) -> Result<OnnxCache, BackendError> {
+        OnnxCache::new(&self.session, &self.config, capacity_tokens).map_err(|error| failed(&error))
+    }
+
+    fn forward(&mut self, tokens: &[TokenId], cache: &mut OnnxCache, keep: usize) -> Result<&[f32], BackendError> {
+        BackendError::check_room(cache, tokens.len())?;
+        self.run(tokens, cache, keep).map_err(|error| failed(&error))?;
+        cache.grow(tokens.len());
+        Ok(self.logits.extract_tensor().1)
+    }
+}
+
+fn open_session(environment: &Environment, path: &Path, options: &EngineOptions) -> ort::Result<Session> {
+    Session::builder(environment)?
+        .with_intra_threads(options.thread_count())?
+        .with_inter_threads(1)?
+        .with_prepacking(options.prepacking)?
+        // By path, never from memory: only then are the weights mapped.
+        .commit_from_file(path)
+}
+
+fn logits_tensor(keep: usize, vocab_size: usize) -> Result<Tensor<f32>, BackendError> {
+    Tensor::new(&Allocator::default(), [1, keep, vocab_size]).map_err(|error| failed(&error))
+}
+
+fn failed(error: &ort::Error) -> BackendError {
+    BackendError::Run { reason: error.to_string() }
+}

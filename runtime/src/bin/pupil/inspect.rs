@@ -1,0 +1,75 @@
+//! `pupil inspect`: what a bundle holds.
+
+use std::process::ExitCode;
+
+use pupil_models::bundle::{Bundle, WEIGHTS};
+use serde_json::{Value, json};
+
+use crate::args::OneBundle;
+use crate::output;
+use crate::plan::bundle_or_default;
+
+pub(crate) fn run(arguments: OneBundle) -> anyhow::Result<ExitCode> {
+    let bundle = Bundle::open(bundle_or_default(arguments.bundle)?)?;
+    if arguments.json {
+        output::json(&describe(&bundle)?)?;
+    } else {
+        output::table(&rows(&bundle))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn describe(bundle: &Bundle) -> anyhow::Result<Value> {
+    let config = bundle.config();
+    Ok(json!({
+        "folder": bundle.folder(),
+        "manifest": bundle.manifest(),
+        "contract": bundle.contract(),
+        "config": serde_json::from_str::<Value>(&config.to_json())?,
+        "parameters": config.parameter_count(),
+        "kv_bytes_per_token": config.kv_bytes_per_token(4),
+        "tokens_in_vocabulary": bundle.tokenizer().vocab_size(),
+    }))
+}
+
+fn rows(bundle: &Bundle) -> Vec<(&'static str, String)> {
+    let (config, manifest, contract) = (bundle.config(), bundle.manifest(), bundle.contract());
+    let total: u64 = manifest.files.values().map(|record| record.bytes).sum();
+    let weights = manifest.files.get(WEIGHTS).map_or(0, |record| record.bytes);
+    let architecture = format!(
+        "{}: {} layers, hidden {}, feed-forward {}, {} heads, {} key-value heads of {}, vocabulary {}",
+        manifest.family,
+        config.layers,
+        config.hidden_size,
+        config.intermediate_size,
+        config.heads,
+        config.kv_heads,
+        config.head_dim,
+        config.vocab_size
+    );
+    let parity = manifest.parity.as_ref().map_or("not compared".to_owned(), |parity| {
+        format!(
+            "logits within {:.1e} over {} positions, greedy completions equal on {} of {} prompts",
+            parity.max_logit_difference, parity.positions, parity.equal_greedy_completions, parity.prompts
+        )
+    });
+    vec![
+        ("bundle", bundle.folder().display().to_string()),
+        ("student", manifest.provenance.name.clone()),
+        ("written by", manifest.provenance.created_by.clone()),
+        ("checkpoint", manifest.provenance.checkpoint.to_string()),
+        ("architecture", architecture),
+        ("parameters", format!("{} ({})", config.parameter_count(), manifest.weights)),
+        ("size", format!("{total} bytes, of which weights {weights}")),
+        ("context", format!("{} tokens, {} bytes of cache each", config.context_tokens, config.kv_bytes_per_token(4))),
+        ("prompt", format!("{:?}", contract.prompt)),
+        ("answer marker", contract.answer_marker.as_ref().map_or("none".to_owned(), |marker| format!("{marker:?}"))),
+        ("answer", format!("{:?}, graded by {}", contract.answer, contract.grader)),
+        (
+            "budgets",
+            format!("rationale {}, answer {} tokens", contract.budgets.rationale_tokens, contract.budgets.answer_tokens),
+        ),
+        ("contract", contract.digest().to_string()),
+        ("parity", parity),
+    ]
+}

@@ -1,0 +1,181 @@
+//! The engine: a loaded student, ready to answer one question after the other.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use pupil_models::bundle::Bundle;
+use pupil_models::config::StudentConfig;
+use pupil_models::contract::ReasoningContract;
+use pupil_models::tokenizer::Tokenizer;
+
+use crate::backend::onnx::OnnxBackend;
+use crate::backend::{Backend, BackendError, KeyValueCache};
+use crate::error::{GenerateError, LoadError};
+use crate::event::Solution;
+use crate::generation::Generation;
+use crate::request::Request;
+use crate::sampler::TokenId;
+
+/// Positions computed at once: bounds the memory of activations, and how long a cancelled prefill goes on.
+pub(crate) const PREFILL_TOKENS: usize = 256;
+
+/// Caches grow in blocks of this many positions, so that questions of similar length share one.
+const CACHE_BLOCK: usize = 64;
+
+/// How a student is run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EngineOptions {
+    /// Threads that compute; by default one per core that this process may use, at most 4.
+    pub threads: Option<NonZeroUsize>,
+    /// Whether ONNX Runtime may copy the weights into a layout of its own. Off by default: the weights then stay in the
+    /// mapped file, and nothing is copied at load.
+    pub prepacking: bool,
+}
+
+impl EngineOptions {
+    /// Threads that compute.
+    #[must_use]
+    pub fn thread_count(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(4);
+        self.threads.map_or_else(cores, NonZeroUsize::get)
+    }
+}
+
+/// A loaded student, ready to answer.
+///
+/// It answers one question at a time: a [`Generation`] borrows it until it is finished or dropped.
+#[derive(Debug)]
+pub struct Engine<B: Backend = OnnxBackend> {
+    pub(crate) config: StudentConfig,
+    pub(crate) contract: ReasoningContract,
+    pub(crate) tokenizer: Tokenizer,
+    pub(crate) backend: B,
+    pub(crate) cache: Option<B::Cache>,
+    load_time: Duration,
+}
+
+impl Engine {
+    /// Opens the bundle in a folder, with default options.
+    ///
+    /// # Errors
+    /// [`LoadError`] if the bundle or ONNX Runtime is refused.
+    pub fn open(bundle: impl AsRef<Path>) -> Result<Self, LoadError> {
+        let started = Instant::now();
+        let bundle = Bundle::open(bundle)?;
+        let mut engine = Self::open_with(&bundle, &EngineOptions::default())?;
+        engine.load_time = started.elapsed();
+        Ok(engine)
+    }
+
+    /// Loads a bundle that is already open.
+    ///
+    /// # Errors
+    /// [`LoadError`] if ONNX Runtime cannot be used, or refuses the graph, or the graph is not this student's.
+    pub fn open_with(bundle: &Bundle, options: &EngineOptions) -> Result<Self, LoadError> {
+        let started = Instant::now();
+        let backend = OnnxBackend::load(bundle, options)?;
+        let mut engine =
+            Self::with_backend(bundle.config().clone(), bundle.contract().clone(), bundle.tokenizer().clone(), backend);
+        engine.load_time = started.elapsed();
+        Ok(engine)
+    }
+}
+
+impl<B: Backend> Engine<B> {
+    /// An engine over a backend of your own.
+    pub fn with_backend(config: StudentConfig, contract: ReasoningContract, tokenizer: Tokenizer, backend: B) -> Self {
+        Self { config, contract, tokenizer, backend, cache: None, load_time: Duration::ZERO }
+    }
+
+    /// Answers `question`: [`Self::stream`], collected.
+    ///
+    /// # Errors
+    /// As [`Self::stream`], and whatever a decode step meets.
+    pub fn solve(&mut self, question: &str, request: &Request) -> Result<Solution, GenerateError> {
+        self.stream(question, request)?.into_solution()
+    }
+
+    /// Starts answering `question`; the work is done as the iterator is pulled, and stops when it is dropped.
+    ///
+    /// # Errors
+    /// [`GenerateError::ContextExceeded`] if the prompt leaves no room for a completion; a tokenizer's error.
+    pub fn stream<'e>(&'e mut self, question: &str, request: &Request) -> Result<Generation<'e, B>, GenerateError> {
+        Generation::start(self, question, request)
+    }
+
+    /// Logits of every position of `tokens`, row by row: `[tokens.len(), vocab_size]`.
+    ///
+    /// # Errors
+    /// [`GenerateError`] if there are no tokens, or more than the context, or the forward pass fails.
+    pub fn logits(&mut self, tokens: &[TokenId]) -> Result<Vec<f32>, GenerateError> {
+        let context = self.config.context_tokens;
+        if tokens.is_empty() {
+            return Err(GenerateError::EmptyPrompt);
+        }
+        if tokens.len() > context {
+            return Err(GenerateError::ContextExceeded { prompt_tokens: tokens.len(), budget: 0, context });
+        }
+        self.check_tokens(tokens)?;
+        self.reset_cache(tokens.len())?;
+        let mut logits = Vec::with_capacity(tokens.len() * self.backend.vocab_size());
+        for chunk in tokens.chunks(PREFILL_TOKENS) {
+            logits.extend_from_slice(self.forward(chunk, chunk.len())?);
+        }
+        Ok(logits)
+    }
+
+    /// The student's architecture.
+    #[must_use]
+    pub fn config(&self) -> &StudentConfig {
+        &self.config
+    }
+
+    /// How the student is prompted and read.
+    #[must_use]
+    pub fn contract(&self) -> &ReasoningContract {
+        &self.contract
+    }
+
+    /// The student's tokenizer.
+    #[must_use]
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// Time that loading took: with [`Engine::open`] all of it, with [`Engine::open_with`] without opening the bundle.
+    #[must_use]
+    pub fn load_time(&self) -> Duration {
+        self.load_time
+    }
+
+    /// An empty cache for `tokens` positions; the one of the last question is used again if it is large enough.
+    pub(crate) fn reset_cache(&mut self, tokens: usize) -> Result<(), BackendError> {
+        match &mut self.cache {
+            Some(cache) if cache.capacity_tokens() >= tokens => cache.truncate(0),
+            _ => {
+                // Freed first, so that two caches are never held at once.
+                self.cache = None;
+                let capacity = tokens.next_multiple_of(CACHE_BLOCK).min(self.config.context_tokens.max(tokens));
+                self.cache = Some(self.backend.cache(capacity)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends `tokens` to the cache; logits of the last `keep`.
+    pub(crate) fn forward(&mut self, tokens: &[TokenId], keep: usize) -> Result<&[f32], BackendError> {
+        let Some(cache) = &mut self.cache else {
+            return Err(BackendError::Capacity { capacity_tokens: 0, found: tokens.len() });
+        };
+        self.backend.forward(tokens, cache, keep)
+    }
+
+    pub(crate) fn check_tokens(&self, tokens: &[TokenId]) -> Result<(), GenerateError> {
+        let vocab_size = self.backend.vocab_size();
+        match tokens.iter().find(|&&token| token as usize >= vocab_size) {
+            Some(&found) => Err(GenerateError::UnknownToken { found, vocab_size }),
+            None => Ok(()),
+        }
+    }
+}
