@@ -23,10 +23,16 @@ pub(crate) const PREFILL_TOKENS: usize = 256;
 /// Caches grow in blocks of this many positions, so that questions of similar length share one.
 const CACHE_BLOCK: usize = 64;
 
+/// Below this many weights one thread is used unless the caller says otherwise.
+const SMALL_STUDENT_PARAMETERS: usize = 16_000_000;
+
+/// More threads than this are only used when the caller says so.
+const MOST_DEFAULT_THREADS: usize = 4;
+
 /// How a student is run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EngineOptions {
-    /// Threads that compute; by default one per core that this process may use, at most 4.
+    /// Threads that compute; for the default see [`Self::thread_count`].
     pub threads: Option<NonZeroUsize>,
     /// Whether ONNX Runtime may copy the weights into a layout of its own. Off by default: the weights then stay in the
     /// mapped file, and nothing is copied at load.
@@ -34,11 +40,15 @@ pub struct EngineOptions {
 }
 
 impl EngineOptions {
-    /// Threads that compute.
+    /// Threads that compute for a student with so many weights.
+    ///
+    /// By default one for a small student, whose products are over before a second thread has woken up; else one per core
+    /// that this process may use, at most 4.
     #[must_use]
-    pub fn thread_count(&self) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(4);
-        self.threads.map_or_else(cores, NonZeroUsize::get)
+    pub fn thread_count(&self, parameters: usize) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MOST_DEFAULT_THREADS);
+        let default = || if parameters < SMALL_STUDENT_PARAMETERS { 1 } else { cores() };
+        self.threads.map_or_else(default, NonZeroUsize::get)
     }
 }
 
@@ -57,6 +67,10 @@ pub struct Engine<B: Backend = OnnxBackend> {
 
 impl Engine {
     /// Opens the bundle in a folder, with default options.
+    ///
+    /// The first engine of a process loads ONNX Runtime, and before that sets the environment variable
+    /// `ORT_DISABLE_TELEMETRY` unless it is set. A program that has threads by then which read the environment through C
+    /// should set it at its start.
     ///
     /// # Errors
     /// [`LoadError`] if the bundle or ONNX Runtime is refused.

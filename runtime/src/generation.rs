@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use crate::backend::onnx::OnnxBackend;
 use crate::backend::Backend;
+use crate::backend::onnx::OnnxBackend;
 use crate::engine::{Engine, PREFILL_TOKENS};
 use crate::error::GenerateError;
 use crate::event::{Event, Outcome, Solution, Usage};
@@ -42,11 +42,7 @@ pub struct Generation<'e, B: Backend = OnnxBackend> {
 
 impl<'e, B: Backend> Generation<'e, B> {
     /// Encodes the prompt and sees that it fits; no token is computed yet.
-    pub(crate) fn start(
-        engine: &'e mut Engine<B>,
-        question: &str,
-        request: &Request,
-    ) -> Result<Self, GenerateError> {
+    pub(crate) fn start(engine: &'e mut Engine<B>, question: &str, request: &Request) -> Result<Self, GenerateError> {
         let stopwatch = Stopwatch::start();
         let prompt = engine.tokenizer.encode(&engine.contract.prompt(question))?;
         if prompt.is_empty() {
@@ -122,7 +118,7 @@ impl<'e, B: Backend> Generation<'e, B> {
         if self.transcript.stopped() {
             return self.end_by_itself().map(Some);
         }
-        if self.repetition.push(choice.token) {
+        if self.repetition.push(choice.token, self.transcript.text()) {
             return self.finish(Outcome::Repetition).map(Some);
         }
         self.keep_within_limits()

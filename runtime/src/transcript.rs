@@ -152,7 +152,13 @@ impl Transcript {
         let after = self.tokens.partition_point(|token| token.start < end).max(first);
         self.step_end = (end, after);
         let logprobs: Vec<f32> = self.tokens[first..after].iter().filter_map(|token| token.logprob).collect();
-        Step { index: self.steps.len(), text, tokens: after - first, mean_logprob: mean(&logprobs).unwrap_or(0.0), elapsed }
+        Step {
+            index: self.steps.len(),
+            text,
+            tokens: after - first,
+            mean_logprob: mean(&logprobs).unwrap_or(0.0),
+            elapsed,
+        }
     }
 }
 

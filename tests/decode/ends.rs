@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use pupil_runtime::backend::scripted::ScriptedBackend;
-use pupil_runtime::{CancelToken, Engine, Event, GenerateError, Outcome, RationaleExhausted, Request, Solution, Timings};
+use pupil_runtime::{
+    CancelToken, Engine, Event, GenerateError, Outcome, RationaleExhausted, Request, Solution, Timings,
+};
 
-use crate::support::{END, PROMPT_END, VOCAB, byte_tokenizer, certain, config, contract, run, student, text_of, writes};
+use crate::support::{
+    END, PROMPT_END, VOCAB, byte_tokenizer, certain, config, contract, run, student, text_of, writes,
+};
 
 const GOOD: &str = " one and one\nmake two\nThe answer is 2";
 
@@ -14,7 +18,7 @@ fn solve(engine: &mut Engine<ScriptedBackend>, request: &Request) -> Solution {
 }
 
 fn answer(solution: &Solution) -> Option<&str> {
-    solution.answer.as_ref().map(|answer| answer.text())
+    solution.answer.as_ref().map(pupil_models::answer::Answer::text)
 }
 
 #[test]
@@ -110,7 +114,10 @@ fn a_prompt_that_fills_the_context_is_refused_with_all_counts() {
 #[test]
 fn every_period_of_repetition_is_stopped() {
     for period in 1..=64usize {
-        let solution = solve(&mut student(contract(), 4096, move |done| (b'0' as usize + done.len() % period) as u32), &Request::default());
+        let solution = solve(
+            &mut student(contract(), 4096, move |done| (b'0' as usize + done.len() % period) as u32),
+            &Request::default(),
+        );
         assert_eq!(solution.outcome, Outcome::Repetition, "period {period}");
         assert_eq!(solution.usage.completion_tokens, (4 * period).max(64), "period {period}");
         assert_eq!(answer(&solution), None);

@@ -1,5 +1,7 @@
 //! Decoding rules on a scripted student, and the real path through ONNX Runtime on the smallest bundle.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 #[path = "../support_runtime/mod.rs"]
 mod support;
 

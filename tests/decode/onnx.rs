@@ -3,7 +3,7 @@
 use pupil_models::bundle::Bundle;
 use pupil_runtime::backend::onnx::OnnxBackend;
 use pupil_runtime::backend::{Backend, BackendError, KeyValueCache};
-use pupil_runtime::{Engine, EngineOptions, Event, Request, TokenId};
+use pupil_runtime::{Engine, EngineOptions, Event, RationaleExhausted, Request, TokenId};
 
 use crate::support::fixture;
 
@@ -108,7 +108,9 @@ fn the_stream_is_the_argmax_of_the_logits() {
     let mut engine = Engine::open(&folder).unwrap();
     let question = "what?";
     let prompt = engine.tokenizer().encode(&engine.contract().prompt(question)).unwrap();
-    let mut generation = engine.stream(question, &Request::default()).unwrap();
+    // A forced answer marker would be no choice of the student.
+    let request = Request::builder().on_rationale_exhausted(RationaleExhausted::Truncate).build().unwrap();
+    let mut generation = engine.stream(question, &request).unwrap();
     while generation.token_ids().len() < 8 {
         if !matches!(generation.next(), Some(Ok(_))) {
             break;
@@ -124,4 +126,13 @@ fn the_stream_is_the_argmax_of_the_logits() {
         let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         assert!(row[token as usize] >= most - TOLERANCE, "token {index}");
     }
+}
+
+#[test]
+fn an_engine_can_be_moved_to_another_thread() {
+    let Some(folder) = fixture() else { return };
+    let mut engine = Engine::open(&folder).unwrap();
+    let here = engine.logits(&[1, 2, 3]).unwrap();
+    let there = std::thread::spawn(move || engine.logits(&[1, 2, 3]).unwrap()).join().unwrap();
+    assert_eq!(here, there);
 }

@@ -7,7 +7,10 @@ use pupil_runtime::{Event, Request};
 use crate::support::{END, contract, run, student, text_of, writes};
 
 fn steps(events: &[Event]) -> Vec<&str> {
-    events.iter().filter_map(|event| if let Event::Step(step) = event { Some(step.text.as_str()) } else { None }).collect()
+    events
+        .iter()
+        .filter_map(|event| if let Event::Step(step) = event { Some(step.text.as_str()) } else { None })
+        .collect()
 }
 
 #[test]
@@ -52,7 +55,9 @@ fn equal_seeds_give_equal_completions() {
     use pupil_runtime::Engine;
     use pupil_runtime::backend::scripted::ScriptedBackend;
     let flat = || {
-        let backend = ScriptedBackend::new(crate::support::VOCAB, |_| (0..257).map(|id| if (97..123).contains(&id) { 9.0 } else { 0.0 }).collect());
+        let backend = ScriptedBackend::new(crate::support::VOCAB, |_| {
+            (0..257).map(|id| if (97..123).contains(&id) { 9.0 } else { 0.0 }).collect()
+        });
         Engine::with_backend(crate::support::config(4096), contract(), crate::support::byte_tokenizer(), backend)
     };
     let write = |seed| {

@@ -32,7 +32,8 @@ pub(crate) fn byte_tokenizer() -> Tokenizer {
             (char::from_u32(symbol).unwrap().to_string(), byte.into())
         })
         .collect();
-    let level = serde_json::json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false});
+    let level =
+        serde_json::json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false});
     let end = serde_json::json!({"id": END, "content": "<|end|>", "single_word": false, "lstrip": false, "rstrip": false,
         "normalized": false, "special": true});
     let file = serde_json::json!({
@@ -104,22 +105,28 @@ pub(crate) fn run(engine: &mut Engine<ScriptedBackend>, request: &pupil_runtime:
 
 /// The text events, joined.
 pub(crate) fn text_of(events: &[Event]) -> String {
-    events.iter().filter_map(|event| if let Event::Text { text } = event { Some(text.as_str()) } else { None }).collect()
+    events
+        .iter()
+        .filter_map(|event| if let Event::Text { text } = event { Some(text.as_str()) } else { None })
+        .collect()
 }
 
 /// The smallest real bundle, or `None`, with the reason printed, where it or ONNX Runtime is absent.
 pub(crate) fn fixture() -> Option<PathBuf> {
-    let folder = std::env::var_os("PUPIL_FIXTURE").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../models/fixtures/tiny"),
-        PathBuf::from,
-    );
+    let folder = std::env::var_os("PUPIL_FIXTURE")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../models/fixtures/tiny"), PathBuf::from);
     if !folder.join("pupil.json").is_file() {
-        eprintln!("skipped: no bundle at `{}`", folder.display());
+        skip(&format!("no bundle at `{}`", folder.display()));
         return None;
     }
     if let Err(error) = pupil_runtime::backend::onnx::find_library() {
-        eprintln!("skipped: {error}");
+        skip(&error.to_string());
         return None;
     }
     Some(folder)
+}
+
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+fn skip(reason: &str) {
+    eprintln!("skipped: {reason}");
 }

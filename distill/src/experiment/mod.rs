@@ -16,7 +16,7 @@ pub use student::StudentTable;
 pub use train::TrainTable;
 
 use crate::dataset::SplitReference;
-use crate::teacher::program::ProgramTask;
+use crate::teacher::program::{Items, ProgramTask};
 use crate::vocabulary::VocabularyPlan;
 
 /// What is wrong with an experiment file.
@@ -133,6 +133,9 @@ pub enum Source {
         /// Key of the questions.
         #[serde(default)]
         seed: u64,
+        /// Least and most people, words or swaps in a question; as in the published questions if absent.
+        #[serde(default)]
+        items: Option<Items>,
         /// File of fingerprints of questions that must not be generated.
         #[serde(default)]
         exclude: Option<PathBuf>,

@@ -157,8 +157,8 @@ fn resolve_split(split: &SplitReference, base: &Path) -> SplitReference {
 
 fn resolve_source(source: &Source, base: &Path) -> SourcePlan {
     match source.clone() {
-        Source::Program { task, questions, seed, exclude } => {
-            Source::Program { task, questions, seed, exclude: exclude.map(|path| base.join(path)) }
+        Source::Program { task, questions, seed, items, exclude } => {
+            Source::Program { task, questions, seed, items, exclude: exclude.map(|path| base.join(path)) }
         }
         Source::Recorded { data, split, completions, degree } => Source::Recorded {
             data: base.join(data),

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use serde::{Deserialize, Serialize};
 
 use super::{ExperimentError, require};
-use crate::train::{Duration, Selection, TrainSettings};
+use crate::train::{Duration, Lesson, Selection, TrainSettings};
 
 /// The training loop as typed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -15,6 +15,8 @@ pub struct TrainTable {
     pub epochs: Option<u32>,
     /// Optimizer steps; or `epochs`.
     pub steps: Option<u32>,
+    /// Steps on one task alone, before everything together.
+    pub curriculum: Vec<Lesson>,
     /// Key of initial weights and data order.
     pub seed: u64,
     /// Largest padded size of a batch, in tokens.
@@ -54,6 +56,7 @@ impl Default for TrainTable {
         Self {
             epochs: None,
             steps: None,
+            curriculum: Vec::new(),
             seed: 0,
             batch_tokens: 4096,
             accumulation: 1,
@@ -76,7 +79,7 @@ impl Default for TrainTable {
 
 impl TrainTable {
     /// Validates every number.
-    pub(super) fn settings(&self) -> Result<TrainSettings, ExperimentError> {
+    pub(crate) fn settings(&self) -> Result<TrainSettings, ExperimentError> {
         let duration = match (self.epochs, self.steps) {
             (Some(epochs), None) => Duration::Epochs(epochs),
             (None, Some(steps)) => Duration::Steps(steps),
@@ -93,6 +96,7 @@ impl TrainTable {
         let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Ok(TrainSettings {
             duration,
+            curriculum: self.curriculum.clone(),
             seed: self.seed,
             batch_tokens: self.batch_tokens,
             accumulation: self.accumulation,

@@ -14,7 +14,7 @@ use crate::experiment::{Method, SourcePlan, StudentPlan};
 use crate::filter::{Filter, Verdict};
 use crate::rationale::{self, RationaleRow};
 use crate::sample::{self, KeptRationale};
-use crate::teacher::program::{Exclusions, ProgramTeacher};
+use crate::teacher::program::{Exclusions, Items, ProgramTeacher};
 use crate::teacher::recorded::RecordedTeacher;
 use crate::teacher::{Taught, teach};
 use crate::vocabulary::{self, END_OF_TEXT};
@@ -148,8 +148,8 @@ impl Run<'_> {
 fn describe(inputs: &mut Inputs, index: usize, source: &SourcePlan) -> Result<(), PipelineError> {
     let name = |part: &str| format!("source.{index}.{part}");
     match source {
-        SourcePlan::Program { task, questions, seed, exclude } => {
-            inputs.settings(&name("program"), &(task, questions, seed));
+        SourcePlan::Program { task, questions, seed, items, exclude } => {
+            inputs.settings(&name("program"), &(task, questions, seed, items));
             if let Some(path) = exclude {
                 inputs.file(&name("exclude"), path)?;
             }
@@ -166,9 +166,10 @@ fn describe(inputs: &mut Inputs, index: usize, source: &SourcePlan) -> Result<()
 
 fn rationales_of(source: &SourcePlan) -> Result<(Vec<RationaleRow>, Taught), PipelineError> {
     match source {
-        SourcePlan::Program { task, questions, seed, exclude } => {
+        SourcePlan::Program { task, questions, seed, items, exclude } => {
             let exclusions = exclude.as_deref().map(Exclusions::read).transpose()?.unwrap_or_default();
-            let teacher = ProgramTeacher { task: *task, seed: *seed };
+            let items = items.unwrap_or(Items::exactly(task.published_items()));
+            let teacher = ProgramTeacher { task: *task, seed: *seed, items };
             let rows = teacher.rationales(*questions, &exclusions)?;
             let taught = Taught { examples: rows.len(), completions: rows.len(), missing: 0 };
             Ok((rows, taught))

@@ -4,6 +4,7 @@
 //! killed ends with the same bytes as one that was not.
 
 mod batches;
+mod curriculum;
 mod error;
 mod initial;
 mod metrics;
@@ -17,6 +18,7 @@ mod enabled;
 use std::path::PathBuf;
 
 pub use batches::{BatchPlan, Batches};
+pub use curriculum::{Curriculum, Lesson};
 #[cfg(not(feature = "torch"))]
 pub use disabled::train;
 #[cfg(feature = "torch")]
@@ -56,8 +58,10 @@ pub enum Selection {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainSettings {
-    /// How long.
+    /// How long, after the curriculum.
     pub duration: Duration,
+    /// What is learned from first.
+    pub curriculum: Vec<Lesson>,
     /// Key of initial weights, data order and held-out choice.
     pub seed: u64,
     /// Largest padded size of a batch, in tokens.

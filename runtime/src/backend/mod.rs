@@ -24,12 +24,7 @@ pub trait Backend: std::fmt::Debug {
     ///
     /// # Errors
     /// [`BackendError`] if the cache is full or the computation fails; the cache's length is then unchanged.
-    fn forward(
-        &mut self,
-        tokens: &[TokenId],
-        cache: &mut Self::Cache,
-        keep: usize,
-    ) -> Result<&[f32], BackendError>;
+    fn forward(&mut self, tokens: &[TokenId], cache: &mut Self::Cache, keep: usize) -> Result<&[f32], BackendError>;
 }
 
 /// Positions that a backend has seen.

@@ -58,12 +58,7 @@ impl Backend for ScriptedBackend {
         Ok(ScriptedCache { capacity_tokens, tokens: Vec::new() })
     }
 
-    fn forward(
-        &mut self,
-        tokens: &[TokenId],
-        cache: &mut ScriptedCache,
-        keep: usize,
-    ) -> Result<&[f32], BackendError> {
+    fn forward(&mut self, tokens: &[TokenId], cache: &mut ScriptedCache, keep: usize) -> Result<&[f32], BackendError> {
         BackendError::check_room(cache, tokens.len())?;
         self.logits.clear();
         let first_kept = tokens.len() - keep;

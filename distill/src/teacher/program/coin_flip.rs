@@ -4,13 +4,11 @@ use super::Problem;
 use super::draw::Draw;
 use super::names::people;
 
-const PEOPLE: usize = 4;
-
-pub(super) fn problem(draw: &mut Draw) -> Problem {
+pub(super) fn problem(draw: &mut Draw, count: usize) -> Problem {
     let mut heads = true;
-    let mut story = Vec::with_capacity(PEOPLE);
-    let mut steps = Vec::with_capacity(PEOPLE);
-    for person in people(draw, PEOPLE) {
+    let mut story = Vec::with_capacity(count);
+    let mut steps = Vec::with_capacity(count);
+    for person in people(draw, count) {
         let flips = draw.chance(0.5);
         heads ^= flips;
         let deed = if flips { "flips" } else { "does not flip" };

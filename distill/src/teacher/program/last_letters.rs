@@ -4,10 +4,8 @@ use super::Problem;
 use super::draw::Draw;
 use super::names::people;
 
-const PEOPLE: usize = 4;
-
-pub(super) fn problem(draw: &mut Draw) -> Problem {
-    let people = people(draw, PEOPLE);
+pub(super) fn problem(draw: &mut Draw, count: usize) -> Problem {
+    let people = people(draw, count);
     let last_letters: Vec<char> = people.iter().filter_map(|person| person.chars().last()).collect();
     let steps = people.iter().zip(&last_letters).map(|(person, letter)| format!("{person} ends in {letter}."));
     Problem {

@@ -32,7 +32,7 @@ const FRUITLESS_DRAWS: usize = 10_000;
 pub enum ProgramTask {
     /// Whether a coin is still heads up.
     CoinFlip,
-    /// The last letters of four names.
+    /// The last letters of some names.
     LastLetterConcatenation,
     /// What one of three people holds after swaps.
     TrackingShuffledObjects,
@@ -52,11 +52,20 @@ impl ProgramTask {
         }
     }
 
-    fn problem(self, draw: &mut Draw) -> Problem {
+    /// How many items the published questions have: people who meet the coin, words, or swaps.
+    #[must_use]
+    pub fn published_items(self) -> usize {
         match self {
-            Self::CoinFlip => coin_flip::problem(draw),
-            Self::LastLetterConcatenation => last_letters::problem(draw),
-            Self::TrackingShuffledObjects => tracking::problem(draw),
+            Self::CoinFlip | Self::LastLetterConcatenation => 4,
+            Self::TrackingShuffledObjects => 3,
+        }
+    }
+
+    fn problem(self, draw: &mut Draw, items: usize) -> Problem {
+        match self {
+            Self::CoinFlip => coin_flip::problem(draw, items),
+            Self::LastLetterConcatenation => last_letters::problem(draw, items),
+            Self::TrackingShuffledObjects => tracking::problem(draw, items),
         }
     }
 }
@@ -92,6 +101,42 @@ pub struct ProgramTeacher {
     pub task: ProgramTask,
     /// Another seed gives other questions.
     pub seed: u64,
+    /// How many items a question has: people who meet the coin, words, or swaps.
+    pub items: Items,
+}
+
+/// A range of numbers of items, both ends included; every number in it is as likely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "[usize; 2]", into = "[usize; 2]")]
+pub struct Items {
+    least: usize,
+    most: usize,
+}
+
+impl Items {
+    /// Always `count` items; none is raised to one.
+    #[must_use]
+    pub fn exactly(count: usize) -> Self {
+        Self { least: count.max(1), most: count.max(1) }
+    }
+}
+
+impl TryFrom<[usize; 2]> for Items {
+    type Error = String;
+
+    fn try_from([least, most]: [usize; 2]) -> Result<Self, String> {
+        // Twenty is far beyond what a small student follows, and keeps a question within any context.
+        if 1 <= least && least <= most && most <= 20 {
+            return Ok(Self { least, most });
+        }
+        Err(format!("expected two numbers from 1 to 20, the smaller one first, found [{least}, {most}]"))
+    }
+}
+
+impl From<Items> for [usize; 2] {
+    fn from(items: Items) -> Self {
+        [items.least, items.most]
+    }
 }
 
 impl ProgramTeacher {
@@ -139,7 +184,9 @@ impl ProgramTeacher {
     fn problem(&self, index: u64) -> Problem {
         let task = self.task.key().bytes().map(u64::from);
         let key: Vec<u64> = task.chain([self.seed, index]).collect();
-        self.task.problem(&mut Draw::new(&key))
+        let mut draw = Draw::new(&key);
+        let items = draw.between(self.items.least, self.items.most);
+        self.task.problem(&mut draw, items)
     }
 
     fn taught(&self, index: u64, problem: Problem) -> (Example, Completion) {

@@ -7,7 +7,8 @@ use super::*;
 use crate::dataset::tests::{published_split, shared_data};
 
 fn generated(task: ProgramTask, seed: u64, count: usize) -> Vec<(Example, Completion)> {
-    ProgramTeacher { task, seed }.generate(count, &Exclusions::default()).unwrap()
+    let items = Items::try_from([1, 2 + task.published_items()]).unwrap();
+    ProgramTeacher { task, seed, items }.generate(count, &Exclusions::default()).unwrap()
 }
 
 /// Who acts in a coin question, and whether they flip.
@@ -40,12 +41,15 @@ impl<'a> Story<'a> {
         let (_, options) = question.split_once("Answer choices: ").unwrap();
         let options = options.trim_end_matches('.').split(", ").map(|option| &option[4..]).collect();
         let (_, moves) = question.split_once("\n\n").unwrap();
-        let swap = |order| {
-            let words: Vec<_> = moves.split_once(order).unwrap().1.splitn(4, ' ').collect();
+        let (_, told) = moves.split_once(" First, ").unwrap();
+        let (told, _) = told.split_once(" At the end").unwrap();
+        let swap = |sentence: &'a str| {
+            let sentence = sentence.strip_prefix("Then, ").or(sentence.strip_prefix("Finally, ")).unwrap_or(sentence);
+            let words: Vec<_> = sentence.splitn(4, ' ').collect();
             assert_eq!(words[1], "and");
             (words[0], words[2])
         };
-        let swaps = ["First, ", "Then, ", "Finally, "].map(swap).to_vec();
+        let swaps = told.split_terminator('.').map(|sentence| swap(sentence.trim())).collect();
         let (_, ending) = moves.split_once("At the end of the ").unwrap();
         let asked = ending.split(' ').nth(1).unwrap();
         Self { options, swaps, asked }
@@ -91,17 +95,19 @@ fn check_last_letters(example: &Example, steps: &[&str]) {
 
 fn check_tracking(example: &Example, steps: &[&str]) {
     let story = Story::parse(&example.question);
-    let shown = |count| {
-        let held = story.after(count);
-        format!("Alice {}, Bob {}, Claire {}.", held["Alice"], held["Bob"], held["Claire"])
-    };
-    assert_eq!(steps[0], format!("Start: {}", shown(0)));
-    for (count, (one, two)) in (1..).zip(&story.swaps) {
-        assert_eq!(steps[count], format!("{one} and {two} swap: {}", shown(count)));
+    let letter = |thing: &str| ["A", "B", "C"][story.options.iter().position(|option| *option == thing).unwrap()];
+    let holds = |count, who: &str| letter(story.after(count)[who]);
+    let shown = |count, people: [&str; 3]| people.map(|who| format!("{who} {}", holds(count, who))).join(", ");
+    assert_eq!(steps[0], format!("Start: {}.", shown(0, ["Alice", "Bob", "Claire"])));
+    for (count, (one, two)) in story.swaps.iter().enumerate() {
+        let third = ["Alice", "Bob", "Claire"].into_iter().find(|who| who != one && who != two).unwrap();
+        let (had_one, had_two) = (holds(count, one), holds(count, two));
+        let after = shown(count + 1, [one, two, third]);
+        assert_eq!(steps[count + 1], format!("{one} ({had_one}) and {two} ({had_two}) swap: {after}."));
     }
     let thing = story.after(story.swaps.len())[story.asked];
-    let letter = ["A", "B", "C"][story.options.iter().position(|option| *option == thing).unwrap()];
-    assert_eq!(steps[1 + story.swaps.len()..], [format!("{} ends with ({letter}) {thing}.", story.asked)]);
+    let letter = letter(thing);
+    assert_eq!(steps[1 + story.swaps.len()..], [format!("At the end: {} {letter}, {thing}.", story.asked)]);
     assert_eq!(example.gold, letter);
     // The options are what each person starts with, in the order of the people.
     let (_, start) = example.question.split_once(':').unwrap();

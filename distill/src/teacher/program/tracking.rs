@@ -5,7 +5,6 @@ use super::draw::Draw;
 
 const PEOPLE: [&str; 3] = ["Alice", "Bob", "Claire"];
 const MARKS: [char; 3] = ['A', 'B', 'C'];
-const ORDER: [&str; 3] = ["First", "Then", "Finally"];
 
 /// The words of one story. `Alice, Bob, and Claire {opening} Alice {gets} {thing}, … {middle} First, Alice and Bob {swap}. …
 /// {ending} Alice {has}`.
@@ -114,30 +113,43 @@ const SETTINGS: [Setting; 5] = [
     },
 ];
 
-pub(super) fn problem(draw: &mut Draw) -> Problem {
+pub(super) fn problem(draw: &mut Draw, count: usize) -> Problem {
     let setting = draw.pick(&SETTINGS);
     let things: [&str; 3] = draw.sample(&setting.things);
-    let swaps = ORDER.map(|_| draw.sample(&[0, 1, 2]));
+    let swaps: Vec<[usize; 2]> = (0..count).map(|_| draw.sample(&[0, 1, 2])).collect();
     let asked = draw.below(PEOPLE.len());
     let (steps, held) = rationale(things, &swaps, asked);
     Problem { question: question(setting, things, &swaps, asked), steps, gold: MARKS[held].to_string() }
 }
 
 /// The steps, and which of `things` the asked person ends with.
+///
+/// A step names what people hold by the option's letter, the two who swap first and before and after the swap: each letter
+/// then follows from words that stand close by, which is what a small student can attend to.
 fn rationale(things: [&str; 3], swaps: &[[usize; 2]], asked: usize) -> (Vec<String>, usize) {
     let mut held = [0, 1, 2];
-    let shown = |held: [usize; 3]| {
-        let [one, two, three] = held.map(|thing| things[thing]);
-        format!("{} {one}, {} {two}, {} {three}.", PEOPLE[0], PEOPLE[1], PEOPLE[2])
-    };
-    let mut steps = vec![format!("Start: {}", shown(held))];
-    for [one, two] in swaps {
-        held.swap(*one, *two);
-        steps.push(format!("{} and {} swap: {}", PEOPLE[*one], PEOPLE[*two], shown(held)));
+    let holds = |held: [usize; 3], person: usize| format!("{} {}", PEOPLE[person], MARKS[held[person]]);
+    let mut steps = vec![format!("Start: {}, {}, {}.", holds(held, 0), holds(held, 1), holds(held, 2))];
+    for &[one, two] in swaps {
+        let before = held;
+        held.swap(one, two);
+        let third = 3 - one - two;
+        let (had_one, had_two) = (MARKS[before[one]], MARKS[before[two]]);
+        let after = [one, two, third].map(|person| holds(held, person)).join(", ");
+        steps.push(format!("{} ({had_one}) and {} ({had_two}) swap: {after}.", PEOPLE[one], PEOPLE[two]));
     }
     let thing = held[asked];
-    steps.push(format!("{} ends with ({}) {}.", PEOPLE[asked], MARKS[thing], things[thing]));
+    steps.push(format!("At the end: {} {}, {}.", PEOPLE[asked], MARKS[thing], things[thing]));
     (steps, thing)
+}
+
+/// The word that introduces swap `index` of `count`.
+fn when(index: usize, count: usize) -> &'static str {
+    match index {
+        0 => "First",
+        _ if index + 1 == count => "Finally",
+        _ => "Then",
+    }
 }
 
 /// The options stand in the order in which the people are named, as in the published questions.
@@ -145,9 +157,10 @@ fn question(setting: &Setting, things: [&str; 3], swaps: &[[usize; 2]], asked: u
     let Setting { opening, gets, middle, swap, ending, has, .. } = setting;
     let [alice, bob, claire] = PEOPLE;
     let [first, second, third] = things;
-    let moves = ORDER.iter().zip(swaps);
-    let moves: Vec<_> =
-        moves.map(|(when, [one, two])| format!("{when}, {} and {} {swap}.", PEOPLE[*one], PEOPLE[*two])).collect();
+    let tell = |(index, [one, two]): (usize, &[usize; 2])| {
+        format!("{}, {} and {} {swap}.", when(index, swaps.len()), PEOPLE[*one], PEOPLE[*two])
+    };
+    let moves: Vec<String> = swaps.iter().enumerate().map(tell).collect();
     let options: Vec<_> = MARKS.iter().zip(things).map(|(mark, thing)| format!("({mark}) {thing}")).collect();
     format!(
         "{alice}, {bob}, and {claire} {opening} {alice} {gets} {first}, {bob} {gets} {second}, and {claire} {gets} {third}. \

@@ -19,7 +19,9 @@ use crate::train::TrainError;
 pub(super) struct Position {
     /// Optimizer steps done.
     pub(super) step: u32,
-    /// Epoch under way, counted from 0.
+    /// Phase of the curriculum under way.
+    pub(super) phase: usize,
+    /// Epoch of the phase under way, counted from 0.
     pub(super) epoch: u32,
     /// Batches of that epoch already learned from.
     pub(super) batch: usize,

@@ -13,7 +13,7 @@ use crate::progress::Progress;
 use crate::sample::TrainingSample;
 use crate::student::{FlatWeights, Rotary, TokenBatch, logits};
 use crate::train::{
-    BatchPlan, Duration, MetricRow, MetricsLog, Schedule, Selection, TrainError, TrainPlan, TrainReport, hold_out,
+    BatchPlan, Curriculum, MetricRow, MetricsLog, Schedule, Selection, TrainError, TrainPlan, TrainReport, hold_out,
     initial_values,
 };
 
@@ -38,7 +38,7 @@ struct Trainer<'a> {
     table: Vec<WeightShape>,
     training: Vec<&'a TrainingSample>,
     held_out: Vec<&'a TrainingSample>,
-    batches: BatchPlan,
+    curriculum: Curriculum,
     total_steps: u32,
     schedule: Schedule,
     store: CheckpointStore,
@@ -61,9 +61,8 @@ impl<'a> Trainer<'a> {
     fn resume(plan: &'a TrainPlan, samples: &'a [TrainingSample]) -> Result<Self, TrainError> {
         let settings = &plan.settings;
         let (training, held_out) = hold_out(samples, settings.held_out, settings.seed);
-        let lengths = training.iter().map(|sample| sample.ids.len()).collect();
-        let batches = BatchPlan::new(lengths, settings.batch_tokens, settings.seed);
-        let total_steps = total_steps(&batches, settings.duration, settings.accumulation);
+        let curriculum = Curriculum::new(settings, &training);
+        let total_steps = curriculum.total_steps();
         let store = CheckpointStore::open(&plan.folder.join("checkpoints"), plan.fingerprint, settings.threads)?;
         let table = family::weights(&plan.config);
         let (position, buffers) = match store.newest()?.0 {
@@ -85,7 +84,7 @@ impl<'a> Trainer<'a> {
             table,
             training,
             held_out,
-            batches,
+            curriculum,
             total_steps,
             store,
             metrics,
@@ -98,16 +97,14 @@ impl<'a> Trainer<'a> {
 
     fn run(mut self, interrupt: &Interrupt) -> Result<TrainReport, TrainError> {
         let bar = Progress::new("train", "steps", u64::from(self.total_steps), u64::from(self.position.step));
-        let mut epoch = self.batches.epoch(self.position.epoch);
+        let mut epoch = self.curriculum.epoch(self.position.phase, self.position.epoch);
         while self.position.step < self.total_steps {
             if interrupt.is_requested() {
                 self.save()?;
                 return Err(TrainError::Interrupted { step: self.position.step });
             }
-            if self.position.batch >= epoch.len() {
-                self.position.epoch += 1;
-                self.position.batch = 0;
-                epoch = self.batches.epoch(self.position.epoch);
+            if self.turn_page(epoch.len()) {
+                epoch = self.curriculum.epoch(self.position.phase, self.position.epoch);
             }
             let end = (self.position.batch + self.plan.settings.accumulation).min(epoch.len());
             let outcome = self.step(&epoch[self.position.batch..end])?;
@@ -119,6 +116,20 @@ impl<'a> Trainer<'a> {
         }
         bar.finish();
         self.finish()
+    }
+
+    /// Goes on to the next phase or epoch when it is due; whether it was.
+    fn turn_page(&mut self, batches_in_epoch: usize) -> bool {
+        let phase = self.curriculum.phase(self.position.step);
+        let epoch = if phase != self.position.phase {
+            0
+        } else if self.position.batch >= batches_in_epoch {
+            self.position.epoch + 1
+        } else {
+            return false;
+        };
+        (self.position.phase, self.position.epoch, self.position.batch) = (phase, epoch, 0);
+        true
     }
 
     /// One optimizer step over `group`, a few batches of sample indices.
@@ -265,15 +276,6 @@ fn initial_buffers(plan: &TrainPlan, table: &[WeightShape]) -> Result<Buffers, T
     };
     let zeros = vec![0.0; weights.len()];
     Ok(Buffers { first: zeros.clone(), second: zeros, best: Vec::new(), weights })
-}
-
-fn total_steps(batches: &BatchPlan, duration: Duration, accumulation: usize) -> u32 {
-    match duration {
-        Duration::Steps(steps) => steps,
-        Duration::Epochs(epochs) => {
-            (0..epochs).map(|epoch| batches.epoch(epoch).len().div_ceil(accumulation) as u32).sum()
-        }
-    }
 }
 
 /// Right-padded ids and the targets of the rows whose next token the loss covers.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use ort::environment::Environment;
+use ort::logging::LogLevel;
 use serde::Serialize;
 
 use super::native;
@@ -63,6 +64,8 @@ pub(super) fn environment() -> Result<Environment, LibraryError> {
         .with_telemetry(false)
         .build()
         .map_err(|error| LibraryError::Start { reason: error.to_string() })?;
+    // Whatever goes wrong comes back as an error; a second report on the standard error would only be noise.
+    started.set_log_level(LogLevel::Fatal);
     Ok(environment.insert(started).clone())
 }
 
@@ -74,7 +77,8 @@ fn locate() -> Result<(PathBuf, &'static str), LibraryError> {
         return if path.is_file() { Ok((path, OVERRIDE)) } else { Err(LibraryError::Missing { searched: vec![path] }) };
     }
     let executable = env::current_exe().ok().and_then(|path| path.parent().map(Path::to_owned));
-    let folders: Vec<PathBuf> = executable.map(|folder| vec![folder.clone(), folder.join("../lib")]).unwrap_or_default();
+    let folders: Vec<PathBuf> =
+        executable.map(|folder| vec![folder.clone(), folder.join("../lib")]).unwrap_or_default();
     if let Some(path) = folders.iter().find_map(|folder| newest_in(folder)) {
         return Ok((path, "executable"));
     }

@@ -43,7 +43,8 @@ impl OnnxBackend {
     pub fn load(bundle: &Bundle, options: &EngineOptions) -> Result<Self, LoadError> {
         let environment = library::environment()?;
         let path = bundle.path(GRAPH);
-        let session = open_session(&environment, &path, options)
+        let threads = options.thread_count(bundle.config().parameter_count());
+        let session = open_session(&environment, &path, threads, options.prepacking)
             .map_err(|error| LoadError::Graph { path: path.clone(), reason: error.to_string() })?;
         signature::check(&path, &session, bundle.config())?;
         let logits = logits_tensor(1, bundle.config().vocab_size)?;
@@ -79,11 +80,11 @@ impl Backend for OnnxBackend {
     }
 }
 
-fn open_session(environment: &Environment, path: &Path, options: &EngineOptions) -> ort::Result<Session> {
+fn open_session(environment: &Environment, path: &Path, threads: usize, prepacking: bool) -> ort::Result<Session> {
     Session::builder(environment)?
-        .with_intra_threads(options.thread_count())?
+        .with_intra_threads(threads)?
         .with_inter_threads(1)?
-        .with_prepacking(options.prepacking)?
+        .with_prepacking(prepacking)?
         // By path, never from memory: only then are the weights mapped.
         .commit_from_file(path)
 }

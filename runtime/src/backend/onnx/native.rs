@@ -3,6 +3,7 @@
 
 use std::ffi::CStr;
 use std::path::Path;
+use std::sync::Once;
 
 use ort::AsPointer;
 use ort::session::{IoBinding, Session};
@@ -28,13 +29,16 @@ pub(super) fn run(session: &mut Session, binding: &IoBinding) -> ort::Result<()>
 
 /// Tells ONNX Runtime not to phone home, unless the user has already set the switch.
 pub(super) fn disable_telemetry() {
-    if std::env::var_os(TELEMETRY_SWITCH).is_some() {
-        return;
-    }
-    // SAFETY: changing the environment is undefined behaviour if another thread reads it through C at the same time. It
-    // happens once per process, under the lock of `library::environment`, before ONNX Runtime is loaded and so before it
-    // has threads; `Engine::open` documents it for programs with threads of their own, which can set the switch beforehand.
-    unsafe { std::env::set_var(TELEMETRY_SWITCH, "1") };
+    static SWITCHED: Once = Once::new();
+    SWITCHED.call_once(|| {
+        if std::env::var_os(TELEMETRY_SWITCH).is_none() {
+            // SAFETY: changing the environment is undefined behaviour if another thread reads it through C at the same
+            // time. It happens once per process, before ONNX Runtime is loaded and so before it has threads. For threads
+            // of the caller's own the promise is the caller's: `Engine::open` says so, and setting the switch beforehand
+            // avoids the call.
+            unsafe { std::env::set_var(TELEMETRY_SWITCH, "1") };
+        }
+    });
 }
 
 /// Version of the ONNX Runtime library at `path`, which is loaded for the question and stays loaded.

@@ -70,7 +70,7 @@ pub(crate) struct Solve {
 
 #[derive(Debug, Args)]
 pub(crate) struct EngineArguments {
-    /// Threads that compute; by default one per core, at most 4
+    /// Threads that compute; by default one for a small student, else one per core, at most 4
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<std::num::NonZeroUsize>,
     /// Let ONNX Runtime copy the weights into a layout of its own: long prompts are read faster, memory doubles
@@ -95,7 +95,10 @@ pub(crate) struct Bench {
     #[arg(long)]
     pub(crate) json: bool,
     /// The question that is answered
-    #[arg(long, default_value = "A coin is heads up. Ana flips the coin. Ben does not flip the coin. Is the coin still heads up?")]
+    #[arg(
+        long,
+        default_value = "A coin is heads up. Ana flips the coin. Ben does not flip the coin. Is the coin still heads up?"
+    )]
     pub(crate) question: String,
     /// Tokens of the synthetic prompt
     #[arg(long, value_name = "N", default_value = "64")]

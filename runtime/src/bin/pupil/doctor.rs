@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use pupil_models::bundle::Manifest;
-use pupil_runtime::EngineOptions;
 use pupil_runtime::backend::onnx::{self, LibraryInfo};
 use serde_json::json;
 
@@ -15,12 +14,12 @@ pub(crate) fn run(arguments: &Doctor) -> anyhow::Result<ExitCode> {
     let library = onnx::find_library();
     let bundle = default_bundle();
     let student = bundle.as_ref().map(|(path, _)| Manifest::read(path));
-    let threads = EngineOptions::default().thread_count();
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     if arguments.json {
         output::json(&json!({
             "onnxruntime": library.as_ref().ok(),
             "telemetry": "off",
-            "cpu": {"architecture": std::env::consts::ARCH, "features": cpu_features(), "threads": threads},
+            "cpu": {"architecture": std::env::consts::ARCH, "features": cpu_features(), "cores": cores},
             "default_bundle": bundle.as_ref().map(|(path, found_by)| json!({"path": path, "found_by": found_by})),
             "default_bundle_opens": matches!(student, Some(Ok(_))),
         }))?;
@@ -29,7 +28,7 @@ pub(crate) fn run(arguments: &Doctor) -> anyhow::Result<ExitCode> {
             ("onnxruntime", library.as_ref().map_or("missing".to_owned(), describe)),
             ("telemetry", "off: ORT_DISABLE_TELEMETRY=1 and disabled in the environment".to_owned()),
             ("cpu", format!("{}: {}", std::env::consts::ARCH, cpu_features().join(" "))),
-            ("threads", threads.to_string()),
+            ("cores", cores.to_string()),
             ("default bundle", describe_bundle(bundle.as_ref(), student.as_ref())),
         ])?;
     }

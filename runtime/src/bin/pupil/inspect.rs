@@ -67,7 +67,10 @@ fn rows(bundle: &Bundle) -> Vec<(&'static str, String)> {
         ("answer", format!("{:?}, graded by {}", contract.answer, contract.grader)),
         (
             "budgets",
-            format!("rationale {}, answer {} tokens", contract.budgets.rationale_tokens, contract.budgets.answer_tokens),
+            format!(
+                "rationale {}, answer {} tokens",
+                contract.budgets.rationale_tokens, contract.budgets.answer_tokens
+            ),
         ),
         ("contract", contract.digest().to_string()),
         ("parity", parity),

@@ -35,7 +35,9 @@ pub(crate) fn table(rows: &[(&str, String)]) -> io::Result<()> {
 
 /// Text that a student wrote, made harmless for a terminal.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() && character != '\t' { '\u{FFFD}' } else { character }).collect()
+    text.chars()
+        .map(|character| if character.is_control() && character != '\t' { '\u{FFFD}' } else { character })
+        .collect()
 }
 
 /// `text` in the style with this number, if the standard output is a terminal.
@@ -92,8 +94,12 @@ fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {
 
 fn bundle_hint(error: &BundleError) -> Option<String> {
     let hint = match error {
-        BundleError::NotABundle { .. } => "a bundle is a folder that holds `pupil.json`, as written by `distill export`",
-        BundleError::Size { .. } | BundleError::Digest { .. } => "the bundle was damaged or changed; copy or export it again",
+        BundleError::NotABundle { .. } => {
+            "a bundle is a folder that holds `pupil.json`, as written by `distill export`"
+        }
+        BundleError::Size { .. } | BundleError::Digest { .. } => {
+            "the bundle was damaged or changed; copy or export it again"
+        }
         BundleError::Tokenizer(_) => "use the tokenizer that the student was trained with; export the bundle again",
         _ => return None,
     };

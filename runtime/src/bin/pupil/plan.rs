@@ -108,7 +108,8 @@ pub(crate) fn engine_options(arguments: &EngineArguments) -> EngineOptions {
 /// The given bundle, else the default one.
 pub(crate) fn bundle_or_default(bundle: Option<PathBuf>) -> Result<PathBuf, PlanError> {
     bundle.or_else(|| default_bundle().map(|(path, _)| path)).ok_or_else(|| {
-        let problem = format!("no bundle: expected one on the command line, in `{BUNDLE_VARIABLE}` or installed, found none");
+        let problem =
+            format!("no bundle: expected one on the command line, in `{BUNDLE_VARIABLE}` or installed, found none");
         PlanError::new(problem, "name a bundle's folder, as written by `distill export`")
     })
 }
@@ -119,13 +120,15 @@ pub(crate) fn default_bundle() -> Option<(PathBuf, &'static str)> {
         return Some((PathBuf::from(path), BUNDLE_VARIABLE));
     }
     let executable = env::current_exe().ok();
-    let installed = executable.as_deref().and_then(Path::parent).map(|folder| folder.join("../share/pupil/students/symbolic"));
+    let installed =
+        executable.as_deref().and_then(Path::parent).map(|folder| folder.join("../share/pupil/students/symbolic"));
     let candidates = [(installed, "executable"), (Some(PathBuf::from(WORKSPACE_STUDENT)), "workspace")];
     candidates.into_iter().filter_map(|(path, by)| Some((path?, by))).find(|(path, _)| path.join(MANIFEST).is_file())
 }
 
 fn lines(file: &Path) -> anyhow::Result<Vec<String>> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the questions `{}`", file.display()))?;
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("cannot read the questions `{}`", file.display()))?;
     let questions: Vec<String> = text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
     if questions.is_empty() {
         let problem = format!("no question in `{}`: expected one a line, found none", file.display());

@@ -34,7 +34,7 @@ pub(crate) fn measure(folder: &Path, arguments: &Bench, options: &EngineOptions)
     Ok(Report {
         bundle: folder.to_owned(),
         onnxruntime: find_library()?.version,
-        threads: options.thread_count(),
+        threads: options.thread_count(bundle.config().parameter_count()),
         prepacking: options.prepacking,
         runs: arguments.runs.get(),
         parameters: bundle.config().parameter_count(),

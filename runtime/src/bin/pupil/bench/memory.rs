@@ -20,8 +20,7 @@ pub(crate) fn now() -> Option<Memory> {
     Some(Memory { anonymous_bytes: field(&status, "RssAnon:")?, mapped_bytes: field(&status, "RssFile:")? })
 }
 
-/// Whether `file` is mapped more than once: by the bundle, which checks the header, and by ONNX Runtime, which uses the
-/// weights; `None` where the system does not tell.
+/// How many maps of `file` this process has; `None` where the system does not tell.
 pub(crate) fn maps_of(file: &Path) -> Option<usize> {
     let file = fs::canonicalize(file).ok()?;
     let maps = fs::read_to_string("/proc/self/maps").ok()?;

@@ -22,7 +22,8 @@ impl Figure {
         values.sort_by(f64::total_cmp);
         let (least, most) = (*values.first()?, *values.last()?);
         let middle = values.len() / 2;
-        let median = if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) };
+        let median =
+            if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) };
         Some(Self { median, least, most })
     }
 
@@ -109,9 +110,20 @@ impl Report {
             ),
             (
                 "prefill",
-                format!("{}, {} tokens", Figure::show(synthetic.prefill_tokens_per_second, "tokens/s"), synthetic.prompt_tokens),
+                format!(
+                    "{}, {} tokens",
+                    Figure::show(synthetic.prefill_tokens_per_second, "tokens/s"),
+                    synthetic.prompt_tokens
+                ),
             ),
-            ("decode", format!("{}, {} tokens", Figure::show(synthetic.decode_tokens_per_second, "tokens/s"), synthetic.tokens)),
+            (
+                "decode",
+                format!(
+                    "{}, {} tokens",
+                    Figure::show(synthetic.decode_tokens_per_second, "tokens/s"),
+                    synthetic.tokens
+                ),
+            ),
             ("memory, empty process", show(self.memory.empty_process)),
             ("memory, after load", show(self.memory.after_load)),
             ("memory, after runs", show(self.memory.after_runs)),
@@ -123,7 +135,11 @@ impl Report {
 fn show(memory: Option<Memory>) -> String {
     let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     memory.map_or("unknown".to_owned(), |memory| {
-        format!("{:.1} MiB anonymous, {:.1} MiB of files", mebibytes(memory.anonymous_bytes), mebibytes(memory.mapped_bytes))
+        format!(
+            "{:.1} MiB anonymous, {:.1} MiB of files",
+            mebibytes(memory.anonymous_bytes),
+            mebibytes(memory.mapped_bytes)
+        )
     })
 }
 
