@@ -29,7 +29,7 @@ build: native ## Build `pupil` and `distill`
 	$(CARGO) build --release $(CARGO_FLAGS) $(WORKSPACE) --bins
 
 students: build ## Train the shipped student again, from its committed experiment file
-	$(RELEASE)/distill run models/students/symbolic/experiment.toml
+	$(RELEASE)/distill run models/students/symbolic.toml
 
 ci: lint guard test ## What continuous integration checks: lint, guard, test
 

@@ -1,6 +1,6 @@
 //! Randomness that is a function of its key, so that a resumed run needs no generator state.
 
-/// SplitMix64 (Steele, Lea and Flood 2014) of a key: one well-mixed number per key.
+/// `SplitMix64` (Steele, Lea and Flood 2014) of a key: one well-mixed number per key.
 #[must_use]
 pub fn mix(parts: &[u64]) -> u64 {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;

@@ -21,7 +21,9 @@ pub enum SampleError {
         source: TokenizerError,
     },
     /// Nothing is left to train on.
-    #[error("no training sample fits: expected at most {context_tokens} tokens, found {found} or more in each of {count} rationales")]
+    #[error(
+        "no training sample fits: expected at most {context_tokens} tokens, found {found} or more in each of {count} rationales"
+    )]
     NoneFits {
         /// The student's context.
         context_tokens: usize,

@@ -132,8 +132,8 @@ fn silu() -> String {
 impl StudentConfig {
     /// Reads and validates `config.json`.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         Self::from_json(&text)
     }
 
@@ -212,10 +212,30 @@ impl StudentConfig {
             // 2^24 is far above every published student and keeps each product of sizes inside 64 bits.
             require(key, (1..=1 << 24).contains(&value), "a number from 1 to 2^24", value)?;
         }
-        require("num_key_value_heads", self.heads.is_multiple_of(self.kv_heads), "a divisor of `num_attention_heads`", self.kv_heads)?;
-        require("head_dim", self.head_dim > 0 && self.head_dim.is_multiple_of(2), "a positive even number", self.head_dim)?;
-        require("rms_norm_eps", self.rms_norm_epsilon > 0.0 && self.rms_norm_epsilon < 1.0, "a number between 0 and 1", self.rms_norm_epsilon)?;
-        require("rope_theta", self.rope_theta > 1.0 && self.rope_theta.is_finite(), "a finite number above 1", self.rope_theta)?;
+        require(
+            "num_key_value_heads",
+            self.heads.is_multiple_of(self.kv_heads),
+            "a divisor of `num_attention_heads`",
+            self.kv_heads,
+        )?;
+        require(
+            "head_dim",
+            self.head_dim > 0 && self.head_dim.is_multiple_of(2),
+            "a positive even number",
+            self.head_dim,
+        )?;
+        require(
+            "rms_norm_eps",
+            self.rms_norm_epsilon > 0.0 && self.rms_norm_epsilon < 1.0,
+            "a number between 0 and 1",
+            self.rms_norm_epsilon,
+        )?;
+        require(
+            "rope_theta",
+            self.rope_theta > 1.0 && self.rope_theta.is_finite(),
+            "a finite number above 1",
+            self.rope_theta,
+        )?;
         require("eos_token_id", !self.eos_ids.is_empty(), "at least one id", "none")?;
         for &id in &self.eos_ids {
             require("eos_token_id", (id as usize) < self.vocab_size, "an id below `vocab_size`", id)?;
@@ -307,7 +327,8 @@ mod tests {
 
     #[test]
     fn nested_rotary_settings_are_read() {
-        let nested = TINY.replace("\"rope_theta\":10000.0", r#""rope_parameters":{"rope_type":"default","rope_theta":5e5}"#);
+        let nested =
+            TINY.replace("\"rope_theta\":10000.0", r#""rope_parameters":{"rope_type":"default","rope_theta":5e5}"#);
         assert!((StudentConfig::from_json(&nested).unwrap().rope_theta - 5e5).abs() < f64::EPSILON);
     }
 

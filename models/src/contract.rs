@@ -105,8 +105,8 @@ pub struct ReasoningContract {
 impl ReasoningContract {
     /// Reads and validates `reasoning.json`.
     pub fn read(path: &Path) -> Result<Self, ContractError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ContractError::Read { path: path.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ContractError::Read { path: path.to_owned(), source })?;
         Self::from_json(&text)
     }
 
@@ -237,7 +237,8 @@ mod tests {
 
     #[test]
     fn each_bad_value_is_named() {
-        let spoil: [(&str, fn(&mut ReasoningContract)); 6] = [
+        type Change = fn(&mut ReasoningContract);
+        let spoil: [(&str, Change); 6] = [
             ("version", |c| c.version = 2),
             ("prompt", |c| c.prompt = "Q:".to_owned()),
             ("answer_marker", |c| c.answer_marker = Some("\n".to_owned())),

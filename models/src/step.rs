@@ -157,7 +157,10 @@ mod tests {
     }
 
     fn steps(pieces: &[Piece]) -> Vec<&str> {
-        pieces.iter().filter_map(|piece| if let Piece::Step(text) = piece { Some(text.as_str()) } else { None }).collect()
+        pieces
+            .iter()
+            .filter_map(|piece| if let Piece::Step(text) = piece { Some(text.as_str()) } else { None })
+            .collect()
     }
 
     #[test]

@@ -24,7 +24,9 @@ pub enum TokenizerError {
         found: String,
     },
     /// The tokenizer belongs to another student.
-    #[error("tokenizer does not fit the student: expected ids below {vocab_size} (`vocab_size`), found `{token}` with id {id}")]
+    #[error(
+        "tokenizer does not fit the student: expected ids below {vocab_size} (`vocab_size`), found `{token}` with id {id}"
+    )]
     DoesNotFit {
         /// Rows of the student's embedding table.
         vocab_size: usize,
@@ -180,7 +182,8 @@ mod tests {
 
     /// A byte-level tokenizer without merges: every byte is a token, so every character can be cut.
     fn bytes_tokenizer() -> Tokenizer {
-        let mut alphabet: Vec<char> = tokenizers::pre_tokenizers::byte_level::ByteLevel::alphabet().into_iter().collect();
+        let mut alphabet: Vec<char> =
+            tokenizers::pre_tokenizers::byte_level::ByteLevel::alphabet().into_iter().collect();
         alphabet.sort_unstable();
         let vocab: serde_json::Map<String, serde_json::Value> =
             alphabet.iter().enumerate().map(|(id, symbol)| (symbol.to_string(), id.into())).collect();

@@ -116,7 +116,8 @@ fn grade(engine: &Engine, example: &Example, solution: Solution) -> GradedComple
     let prediction = contract.grader.predict(kind, &solution.completion, marker);
     let correct = contract.grader.is_correct(kind, prediction.as_ref(), &example.gold);
     // A marker that the runtime put there is not the student's merit.
-    let has_marker = marker.is_none_or(|marker| solution.completion.contains(marker) && solution.outcome != Outcome::Forced);
+    let has_marker =
+        marker.is_none_or(|marker| solution.completion.contains(marker) && solution.outcome != Outcome::Forced);
     GradedCompletion {
         id: example.id.clone(),
         prediction,

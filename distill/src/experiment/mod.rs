@@ -201,9 +201,10 @@ impl Experiment {
     /// # Errors
     /// The file cannot be read, or is not an experiment; the line and key are named.
     pub fn read(path: &Path) -> Result<Self, ExperimentError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ExperimentError::Read { path: path.to_owned(), source })?;
-        toml::from_str(&text).map_err(|source| ExperimentError::Parse { path: path.to_owned(), source: Box::new(source) })
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ExperimentError::Read { path: path.to_owned(), source })?;
+        toml::from_str(&text)
+            .map_err(|source| ExperimentError::Parse { path: path.to_owned(), source: Box::new(source) })
     }
 }
 

@@ -51,7 +51,7 @@ pub enum StudentPlan {
         vocabulary: VocabularyPlan,
     },
     /// A checkpoint with its own tokenizer.
-    Checkpoint(Checkpoint),
+    Checkpoint(Box<Checkpoint>),
 }
 
 /// An evaluation with its paths resolved.
@@ -131,7 +131,7 @@ fn student(experiment: &Experiment, base: &Path) -> Result<StudentPlan, Experime
         table.require_no_sizes()?;
         let none = experiment.tokenizer.is_none();
         require("tokenizer", none, "nothing, because the checkpoint has a tokenizer", "a tokenizer")?;
-        return Ok(StudentPlan::Checkpoint(Checkpoint::open(&base.join(folder))?));
+        return Ok(StudentPlan::Checkpoint(Box::new(Checkpoint::open(&base.join(folder))?)));
     }
     let vocabulary = experiment.tokenizer.ok_or_else(|| ExperimentError::Value {
         key: "tokenizer".to_owned(),

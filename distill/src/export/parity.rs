@@ -38,10 +38,7 @@ pub fn compare(
         }
         let compared = compare_one(engine, reference, question)?;
         parity.positions += compared.positions;
-        // `max` would drop a NaN, which must not pass for a small difference.
-        if !(compared.max_logit_difference <= parity.max_logit_difference) {
-            parity.max_logit_difference = compared.max_logit_difference;
-        }
+        parity.max_logit_difference = larger(parity.max_logit_difference, compared.max_logit_difference);
         parity.equal_greedy_completions += usize::from(compared.greedy_is_equal);
         bar.advance();
     }
@@ -86,9 +83,7 @@ fn compare_one(engine: &mut Engine, reference: &ReferenceStudent, question: &str
     let exported = engine.logits(&ids).map_err(failed)?;
     let expected = reference.logits(&ids)?;
     let difference = |(left, right): (&f32, &f32)| (left - right).abs();
-    // A NaN compares as the largest here, so that it cannot hide behind a number.
-    let max_logit_difference =
-        exported.iter().zip(&expected).map(difference).fold(0.0, |max: f32, next| if next <= max { max } else { next });
+    let max_logit_difference = exported.iter().zip(&expected).map(difference).fold(0.0, larger);
     let greedy_is_equal = (prompt_tokens..ids.len()).all(|position| {
         let row = &expected[(position - 1) * vocab_size..position * vocab_size];
         argmax(row) == ids[position]
@@ -98,15 +93,18 @@ fn compare_one(engine: &mut Engine, reference: &ReferenceStudent, question: &str
 
 fn greedy_completion(engine: &mut Engine, question: &str) -> Result<Vec<u32>, pupil_runtime::GenerateError> {
     // Truncated, not forced: a forced answer marker is no greedy choice.
-    let request: Request = RequestBuilder::default()
-        .on_rationale_exhausted(RationaleExhausted::Truncate)
-        .build()
-        .unwrap_or_default();
+    let request: Request =
+        RequestBuilder::default().on_rationale_exhausted(RationaleExhausted::Truncate).build().unwrap_or_default();
     let mut generation = engine.stream(question, &request)?;
     for event in generation.by_ref() {
         event?;
     }
-    Ok(generation.token_ids().to_vec())
+    Ok(generation.token_ids().clone())
+}
+
+/// The larger number; a NaN counts as the largest, so that it cannot hide behind a number as it does in `f32::max`.
+fn larger(left: f32, right: f32) -> f32 {
+    if left.is_nan() || left > right { left } else { right }
 }
 
 /// Index of the largest logit, the first of equals, as in the runtime.

@@ -188,7 +188,7 @@ fn write_rejected(path: &Path, judged: &[(RationaleRow, Verdict)]) -> Result<(),
     for (row, verdict) in judged {
         if let Verdict::Reject(reason) = verdict {
             let line = serde_json::json!({"id": row.id(), "reason": reason, "gold": row.example.gold, "completion": row.completion});
-            lines.push_str(&format!("{line}\n"));
+            lines.extend([line.to_string(), "\n".to_owned()]);
         }
     }
     durable::write(path, lines.as_bytes()).map_err(|source| PipelineError::File { path: path.to_owned(), source })

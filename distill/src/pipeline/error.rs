@@ -38,7 +38,9 @@ pub enum PipelineError {
         found: String,
     },
     /// A finished stage had other inputs.
-    #[error("stage `{stage}` was finished with other inputs: expected those in `{path}`, found a difference in `{differing}`")]
+    #[error(
+        "stage `{stage}` was finished with other inputs: expected those in `{path}`, found a difference in `{differing}`"
+    )]
     OtherInputs {
         /// The stage.
         stage: String,

@@ -44,11 +44,8 @@ impl Inputs {
 
     /// One digest of all inputs.
     pub(super) fn fingerprint(&self) -> Digest {
-        let mut text = String::new();
-        for (name, digest) in &self.0 {
-            text.push_str(&format!("{name} {digest}\n"));
-        }
-        Digest::of(text.as_bytes())
+        let lines: Vec<String> = self.0.iter().map(|(name, digest)| format!("{name} {digest}\n")).collect();
+        Digest::of(lines.concat().as_bytes())
     }
 }
 
@@ -89,7 +86,11 @@ impl<'a> Stage<'a> {
         let mut differing: Vec<String> = differing.cloned().collect();
         differing.sort_unstable();
         differing.dedup();
-        Err(PipelineError::OtherInputs { stage: self.name.to_owned(), path: self.path.clone(), differing: differing.join("`, `") })
+        Err(PipelineError::OtherInputs {
+            stage: self.name.to_owned(),
+            path: self.path.clone(),
+            differing: differing.join("`, `"),
+        })
     }
 
     pub(super) fn fingerprint(&self) -> Digest {

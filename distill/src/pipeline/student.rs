@@ -58,6 +58,9 @@ impl Run<'_> {
             };
             let samples = sample::read(&run.path(SAMPLES))?;
             let report = train(&plan, &samples, run.interrupt)?;
+            for path in &report.damaged_checkpoints {
+                (run.watch)(Report::Note(format!("checkpoint `{}` was damaged and passed over", path.display())));
+            }
             durable::write(&checkpoint.join(CONFIG), plan.config.to_json().as_bytes()).map_err(failed)?;
             let tokenizer = fs::read(&tokenizer).map_err(failed)?;
             durable::write(&checkpoint.join(TOKENIZER), &tokenizer).map_err(failed)?;
@@ -109,7 +112,7 @@ impl Run<'_> {
                     contract: &run.plan.contract,
                     name: &run.plan.name,
                     questions: &questions,
-                    threads: threads(run.plan.train.threads),
+                    threads: NonZeroUsize::new(run.plan.train.threads).unwrap_or(NonZeroUsize::MIN),
                     target: &run.path(BUNDLE),
                 },
                 run.interrupt,
@@ -156,18 +159,13 @@ impl Run<'_> {
         (self.watch)(Report::Started(StageName::Eval));
         let examples = examples(eval)?;
         let bundle = Bundle::open(self.path(BUNDLE))?;
-        let options = EngineOptions { threads: Some(threads(self.plan.train.threads)), ..EngineOptions::default() };
-        let mut engine = Engine::open_with(&bundle, &options)?;
+        let mut engine = Engine::open_with(&bundle, &EngineOptions::default())?;
         let (report, graded) = evaluate(&mut engine, &examples, self.interrupt)?;
         write_json(&result, &report)?;
         write_graded(&self.path(&format!("eval-{}.completions.jsonl", eval.name)), &graded)?;
         (self.watch)(Report::Evaluated { name: eval.name.clone(), report: report.clone() });
         stage.finish(&counts(&report)).map(|_| ())
     }
-}
-
-fn threads(count: usize) -> NonZeroUsize {
-    NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN)
 }
 
 fn examples(eval: &EvalPlan) -> Result<Vec<Example>, PipelineError> {

@@ -79,7 +79,8 @@ mod tests {
     fn bucketing_keeps_padding_small() {
         let lengths: Vec<usize> = (0..20_000).map(|index| 20 + (index * 7919) % 200).collect();
         let batches = BatchPlan::new(lengths.clone(), 4096, 1).epoch(0);
-        let padded: usize = batches.iter().map(|batch| batch.len() * batch.iter().map(|&i| lengths[i]).max().unwrap()).sum();
+        let padded: usize =
+            batches.iter().map(|batch| batch.len() * batch.iter().map(|&i| lengths[i]).max().unwrap()).sum();
         let real: usize = lengths.iter().sum();
         assert!((padded as f64) < 1.05 * real as f64, "{padded} padded for {real} real tokens");
     }

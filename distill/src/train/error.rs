@@ -18,7 +18,9 @@ pub enum TrainError {
         step: u32,
     },
     /// The loss or the gradient was not finite several times in a row.
-    #[error("training diverged at step {step}: expected a finite gradient, found {found}; the checkpoint before it is kept")]
+    #[error(
+        "training diverged at step {step}: expected a finite gradient, found {found}; the checkpoint before it is kept"
+    )]
     Diverged {
         /// The step that failed.
         step: u32,

@@ -1,4 +1,4 @@
-//! Fine-tuning and training from scratch: AdamW over length-bucketed batches, with exact resume.
+//! Fine-tuning and training from scratch: `AdamW` over length-bucketed batches, with exact resume.
 //!
 //! Everything random is a function of (seed, epoch, position), so a checkpoint holds no generator state and a run that was
 //! killed ends with the same bytes as one that was not.
@@ -26,9 +26,9 @@ pub use enabled::train;
 pub use error::TrainError;
 pub use initial::initial_values;
 pub use metrics::{MetricRow, MetricsLog};
-pub use schedule::Schedule;
 use pupil_models::config::StudentConfig;
 use pupil_models::digest::Digest;
+pub use schedule::Schedule;
 use serde::{Deserialize, Serialize};
 
 use crate::sample::TrainingSample;
@@ -126,6 +126,8 @@ pub struct TrainReport {
     pub chosen_step: u32,
     /// Target tokens learned from in total.
     pub target_tokens: u64,
+    /// Checkpoints that were damaged and passed over when the run was resumed.
+    pub damaged_checkpoints: Vec<PathBuf>,
 }
 
 /// Divides samples into training and held-out ones by a keyed permutation; at least one sample is trained on.

@@ -56,9 +56,12 @@ impl WeightsFile {
                 return Err(self.mismatch(name, expected, found));
             }
         }
-        let extra = self.metadata.tensors().into_iter().find(|(name, _)| !table.iter().any(|weight| weight.name == *name));
+        let extra =
+            self.metadata.tensors().into_iter().find(|(name, _)| !table.iter().any(|weight| weight.name == *name));
         match extra {
-            Some((name, info)) => Err(self.mismatch(&name, "no such tensor".to_owned(), describe(info.dtype, &info.shape))),
+            Some((name, info)) => {
+                Err(self.mismatch(&name, "no such tensor".to_owned(), describe(info.dtype, &info.shape)))
+            }
             None => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! Llama (Touvron et al. 2023): pre-norm decoder with RMS normalisation, rotary attention and a gated SiLU feed-forward.
+//! Llama (Touvron et al. 2023): pre-norm decoder with RMS normalisation, rotary attention and a gated `SiLU` feed-forward.
 
 use super::{Ops, WeightShape};
 use crate::config::StudentConfig;

@@ -22,7 +22,8 @@ pub(crate) fn watch(report: Report) {
     match report {
         Report::Started(stage) => line(&format!("{:>8} …", stage.as_str())),
         Report::Finished { stage, record, earlier } => {
-            let counts: Vec<String> = record.counts.iter().map(|(name, count)| format!("{name} {}", short(*count))).collect();
+            let counts: Vec<String> =
+                record.counts.iter().map(|(name, count)| format!("{name} {}", short(*count))).collect();
             let when = if earlier { " (done before)" } else { "" };
             line(&format!("{:>8} {}{when}", stage.as_str(), counts.join(", ")));
         }
@@ -62,14 +63,21 @@ pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
         }
         Some(PipelineError::Train(TrainError::NoTorch)) => return Some("build with `make build`".to_owned()),
         Some(PipelineError::Train(TrainError::Fingerprint { .. })) => {
-            return Some("give the run another name with --name, or go back to the settings it was started with".to_owned());
+            return Some(
+                "give the run another name with --name, or go back to the settings it was started with".to_owned(),
+            );
         }
-        Some(PipelineError::NothingKept { .. }) => return Some("`rejected.jsonl` in the run's folder has a reason for each".to_owned()),
+        Some(PipelineError::NothingKept { .. }) => {
+            return Some("`rejected.jsonl` in the run's folder has a reason for each".to_owned());
+        }
         _ => {}
     }
     if let Some(ExperimentError::Read { .. }) = error.downcast_ref() {
-        return Some("`models/students/symbolic/experiment.toml` is an example to start from".to_owned());
+        return Some("`models/students/symbolic.toml` is an example to start from".to_owned());
     }
     let library = |cause: &(dyn std::error::Error + 'static)| cause.is::<pupil_runtime::LibraryError>();
-    error.chain().any(library).then(|| "run `make native`, or set ORT_DYLIB_PATH; `pupil doctor` shows what is found".to_owned())
+    error
+        .chain()
+        .any(library)
+        .then(|| "run `make native`, or set ORT_DYLIB_PATH; `pupil doctor` shows what is found".to_owned())
 }

@@ -64,7 +64,11 @@ pub(crate) fn samples(args: &SamplesArgs) -> anyhow::Result<ExitCode> {
     };
     for sample in sample::read(&plan.folder.join("samples.jsonl"))?.iter().take(count) {
         let (tokens, targets) = (sample.ids.len(), sample.target_tokens());
-        report::data(&format!("── {} ({tokens} tokens, {targets} learned)\n{}\n", sample.id, sample.show(&tokenizer)?))?;
+        report::data(&format!(
+            "── {} ({tokens} tokens, {targets} learned)\n{}\n",
+            sample.id,
+            sample.show(&tokenizer)?
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -24,7 +24,7 @@ const DOUBLE_SECOND: [&str; 16] = [
 ];
 
 /// The share of names that are real; the others are made up.
-const REAL_SHARE: f64 = 0.5;
+const REAL_SHARE: f64 = 0.7;
 
 /// Beginnings, middles and ends of made-up names; an item that stands twice is chosen twice as often.
 const ONSETS: &str = "B C D F G H J K L M N P Q R S T V W X Y Z Br Ch Cl Cr Dr Fr Gr Kr Ph Pr Sh St Th Tr Wh -";

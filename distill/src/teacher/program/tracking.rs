@@ -118,15 +118,15 @@ pub(super) fn problem(draw: &mut Draw, count: usize) -> Problem {
     let things: [&str; 3] = draw.sample(&setting.things);
     let swaps: Vec<[usize; 2]> = (0..count).map(|_| draw.sample(&[0, 1, 2])).collect();
     let asked = draw.below(PEOPLE.len());
-    let (steps, held) = rationale(things, &swaps, asked);
+    let (steps, held) = rationale(&swaps, asked);
     Problem { question: question(setting, things, &swaps, asked), steps, gold: MARKS[held].to_string() }
 }
 
-/// The steps, and which of `things` the asked person ends with.
+/// The steps, and which of the three things the asked person ends with.
 ///
 /// A step names what people hold by the option's letter, the two who swap first and before and after the swap: each letter
 /// then follows from words that stand close by, which is what a small student can attend to.
-fn rationale(things: [&str; 3], swaps: &[[usize; 2]], asked: usize) -> (Vec<String>, usize) {
+fn rationale(swaps: &[[usize; 2]], asked: usize) -> (Vec<String>, usize) {
     let mut held = [0, 1, 2];
     let holds = |held: [usize; 3], person: usize| format!("{} {}", PEOPLE[person], MARKS[held[person]]);
     let mut steps = vec![format!("Start: {}, {}, {}.", holds(held, 0), holds(held, 1), holds(held, 2))];
@@ -139,7 +139,7 @@ fn rationale(things: [&str; 3], swaps: &[[usize; 2]], asked: usize) -> (Vec<Stri
         steps.push(format!("{} ({had_one}) and {} ({had_two}) swap: {after}.", PEOPLE[one], PEOPLE[two]));
     }
     let thing = held[asked];
-    steps.push(format!("At the end: {} {}, {}.", PEOPLE[asked], MARKS[thing], things[thing]));
+    steps.push(format!("At the end: {} {}.", PEOPLE[asked], MARKS[thing]));
     (steps, thing)
 }
 

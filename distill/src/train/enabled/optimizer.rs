@@ -1,4 +1,4 @@
-//! AdamW (Loshchilov and Hutter 2019) over one flat buffer of weights.
+//! `AdamW` (Loshchilov and Hutter 2019) over one flat buffer of weights.
 
 use pupil_models::family::WeightShape;
 use tch::{Kind, TchError, Tensor};
@@ -29,7 +29,13 @@ impl AdamW {
             })
             .collect();
         let decay = Tensor::f_from_slice(&decay)?;
-        Ok(Self { first: decay.f_zeros_like()?, second: decay.f_zeros_like()?, decay, beta1: settings.beta1, beta2: settings.beta2 })
+        Ok(Self {
+            first: decay.f_zeros_like()?,
+            second: decay.f_zeros_like()?,
+            decay,
+            beta1: settings.beta1,
+            beta2: settings.beta2,
+        })
     }
 
     /// One update of `weights` with `gradient`; `step` counts from 1.

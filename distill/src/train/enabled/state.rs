@@ -45,6 +45,15 @@ pub(super) struct Buffers {
     pub(super) best: Vec<f32>,
 }
 
+/// What a run continues from.
+#[derive(Debug)]
+pub(super) struct Newest {
+    /// The newest whole checkpoint.
+    pub(super) saved: Option<(Position, Buffers)>,
+    /// Newer ones that are not whole.
+    pub(super) damaged: Vec<PathBuf>,
+}
+
 /// What is kept of the run beside its tensors.
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {
@@ -98,19 +107,19 @@ impl CheckpointStore {
         durable::sync_folder(path)
     }
 
-    /// The newest checkpoint that is whole, with the names of newer ones that are not.
-    pub(super) fn newest(&self) -> Result<(Option<(Position, Buffers)>, Vec<PathBuf>), TrainError> {
+    /// The newest checkpoint that is whole, and the newer ones that are not.
+    pub(super) fn newest(&self) -> Result<Newest, TrainError> {
         let mut damaged = Vec::new();
         for path in self.newest_first() {
             match read(&path) {
                 Ok((header, buffers)) => {
                     self.check(&path, &header)?;
-                    return Ok((Some((header.position, buffers)), damaged));
+                    return Ok(Newest { saved: Some((header.position, buffers)), damaged });
                 }
                 Err(_) => damaged.push(path),
             }
         }
-        Ok((None, damaged))
+        Ok(Newest { saved: None, damaged })
     }
 
     fn check(&self, path: &Path, header: &Header) -> Result<(), TrainError> {
@@ -151,8 +160,7 @@ impl Buffers {
 }
 
 fn digest(buffers: &Buffers) -> Digest {
-    let bytes: Vec<u8> =
-        buffers.named().flat_map(|(_, values)| values).flat_map(|value| value.to_le_bytes()).collect();
+    let bytes: Vec<u8> = buffers.named().flat_map(|(_, values)| values).flat_map(|value| value.to_le_bytes()).collect();
     Digest::of(&bytes)
 }
 
@@ -203,8 +211,8 @@ mod tests {
         for spoil in [bytes.len() - 1, 3] {
             bytes[spoil] ^= 1;
             fs::write(&newest, &bytes).unwrap();
-            let (found, damaged) = store.newest().unwrap();
-            assert_eq!(found.unwrap().0.step, 2);
+            let Newest { saved, damaged } = store.newest().unwrap();
+            assert_eq!(saved.unwrap().0.step, 2);
             assert_eq!(damaged, std::slice::from_ref(&newest));
         }
     }

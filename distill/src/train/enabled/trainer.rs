@@ -1,6 +1,6 @@
 //! The loop: batches in, updated weights, checkpoints and metrics out.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use pupil_models::family::{self, WeightShape};
 use tch::{Reduction, TchError, Tensor};
@@ -24,11 +24,7 @@ const MAX_SKIPPED: u32 = 3;
 ///
 /// # Errors
 /// See [`TrainError`]; whatever happens, the newest checkpoint stays usable.
-pub fn train(
-    plan: &TrainPlan,
-    samples: &[TrainingSample],
-    interrupt: &Interrupt,
-) -> Result<TrainReport, TrainError> {
+pub fn train(plan: &TrainPlan, samples: &[TrainingSample], interrupt: &Interrupt) -> Result<TrainReport, TrainError> {
     tch::set_num_threads(plan.settings.threads as i32);
     Trainer::resume(plan, samples)?.run(interrupt)
 }
@@ -48,6 +44,7 @@ struct Trainer<'a> {
     optimizer: AdamW,
     position: Position,
     best_weights: Vec<f32>,
+    damaged_checkpoints: Vec<PathBuf>,
 }
 
 /// Loss per target token and gradient norm of one optimizer step.
@@ -65,7 +62,8 @@ impl<'a> Trainer<'a> {
         let total_steps = curriculum.total_steps();
         let store = CheckpointStore::open(&plan.folder.join("checkpoints"), plan.fingerprint, settings.threads)?;
         let table = family::weights(&plan.config);
-        let (position, buffers) = match store.newest()?.0 {
+        let newest = store.newest()?;
+        let (position, buffers) = match newest.saved {
             Some(saved) => saved,
             None => (Position::default(), initial_buffers(plan, &table)?),
         };
@@ -92,6 +90,7 @@ impl<'a> Trainer<'a> {
             rotary,
             optimizer,
             position,
+            damaged_checkpoints: newest.damaged,
         })
     }
 
@@ -216,7 +215,7 @@ impl<'a> Trainer<'a> {
         let mut sum = 0.0;
         for batch in BatchPlan::new(lengths, self.plan.settings.batch_tokens, 0).epoch(0) {
             let rows: Vec<&TrainingSample> = batch.iter().map(|&index| self.held_out[index]).collect();
-            let loss = self.summed_loss(&rows).and_then(|loss| f64::try_from(loss));
+            let loss = self.summed_loss(&rows).and_then(f64::try_from);
             sum += loss.map_err(|error| torch_error(&error, step, &rows))?;
         }
         let tokens: usize = self.held_out.iter().map(|sample| sample.target_tokens()).sum();
@@ -257,6 +256,7 @@ impl<'a> Trainer<'a> {
             held_out_loss: self.position.best.map(|(loss, _)| loss),
             chosen_step,
             target_tokens: self.position.target_tokens,
+            damaged_checkpoints: self.damaged_checkpoints,
         })
     }
 }

@@ -1,0 +1,15 @@
+//! The pipeline: an experiment from question to bundle, through the library and as a program, stopped at any moment.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "../support_distill/micro.rs"]
+mod micro;
+#[path = "../support_distill/process.rs"]
+mod process;
+
+mod chain;
+mod data;
+mod loss;
+mod resume;
+mod samples;
+mod signals;
