@@ -50,6 +50,27 @@ pub fn staging_path(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.{}.partial", std::process::id()))
 }
 
+/// Removes what killed processes left of unfinished writes in `folder` and the folders below it.
+///
+/// Only for a folder that no other process writes to.
+///
+/// # Errors
+/// Whatever the file system answers.
+pub fn remove_leftovers(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_leftover = name.starts_with('.') && (name.ends_with(".partial") || name.ends_with(".replaced"));
+        match (is_leftover, path.is_dir()) {
+            (true, true) => fs::remove_dir_all(&path)?,
+            (true, false) => fs::remove_file(&path)?,
+            (false, true) => remove_leftovers(&path)?,
+            (false, false) => {}
+        }
+    }
+    Ok(())
+}
+
 fn with_path(source: &io::Error, path: &Path) -> io::Error {
     io::Error::new(source.kind(), format!("`{}`: {source}", path.display()))
 }

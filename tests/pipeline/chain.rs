@@ -45,7 +45,10 @@ fn times(micro: &Micro) -> Vec<(String, SystemTime)> {
 fn every_stage_leads_to_the_next_and_is_done_once() {
     let micro = Micro::new();
     let reports = run_all(&micro);
-    assert_eq!(finished(&reports, StageName::Teach).0, [("completions", 240.0), ("examples", 240.0), ("examples_without_completion", 0.0)]);
+    assert_eq!(
+        finished(&reports, StageName::Teach).0,
+        [("completions", 240.0), ("examples", 240.0), ("examples_without_completion", 0.0)]
+    );
     assert_eq!(count(&reports, StageName::Filter, "kept"), 240.0, "a program makes no mistake");
     assert_eq!(count(&reports, StageName::Samples, "samples"), 240.0);
     assert_eq!(count(&reports, StageName::Train, "steps"), 40.0, "the lesson and the rest");
@@ -84,7 +87,11 @@ fn the_program_writes_what_the_library_writes() {
     assert!(printed.ends_with("done: the student is `runs/micro/bundle`\n"), "{printed}");
     assert!(output.stdout.is_empty(), "reports do not belong on the standard output");
     let (left, right) = (files(&library.run_folder()), files(&program.run_folder()));
-    assert!(left == right, "{:?}", left.iter().zip(&right).find(|(left, right)| left != right).map(|(left, _)| &left.0));
+    assert!(
+        left == right,
+        "{:?}",
+        left.iter().zip(&right).find(|(left, right)| left != right).map(|(left, _)| &left.0)
+    );
     let printed = succeeded(&program.stage("run").output().unwrap());
     assert_eq!(printed.matches("(done before)").count(), StageName::ALL.len(), "{printed}");
 }

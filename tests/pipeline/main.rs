@@ -6,6 +6,10 @@
 mod micro;
 #[path = "../support_distill/process.rs"]
 mod process;
+#[path = "../support_distill/students.rs"]
+mod students;
+#[path = "../support_distill/training.rs"]
+mod training;
 
 mod chain;
 mod data;

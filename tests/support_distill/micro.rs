@@ -80,8 +80,11 @@ impl Micro {
         let row = |(id, (example, _)): (usize, &(pupil_distill::dataset::Example, _))| {
             serde_json::json!({"id": id, "question": example.question, "answer": example.gold}).to_string() + "\n"
         };
-        fs::write(micro.path("last_letter_concatenation.jsonl"), taught.iter().enumerate().map(row).collect::<String>())
-            .unwrap();
+        fs::write(
+            micro.path("last_letter_concatenation.jsonl"),
+            taught.iter().enumerate().map(row).collect::<String>(),
+        )
+        .unwrap();
         let test: Vec<usize> = (1..=TEST_QUESTIONS).collect();
         fs::write(micro.path("split.json"), serde_json::json!({"train": [0], "test": test}).to_string()).unwrap();
         let questions = taught.iter().map(|(example, _)| &example.question);

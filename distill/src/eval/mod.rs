@@ -28,7 +28,7 @@ pub enum EvalError {
     #[error("cannot evaluate: expected at least one example, found none")]
     Empty,
     /// Somebody asked to stop.
-    #[error("stopped after {done} of {total} examples; no result was written")]
+    #[error("stopped after {done} of {total} examples, without a result; the same command continues from there")]
     Interrupted {
         /// Examples that were answered.
         done: usize,

@@ -214,3 +214,6 @@ fn require(key: &str, holds: bool, expected: &str, found: impl ToString) -> Resu
     }
     Err(ExperimentError::Value { key: key.to_owned(), expected: expected.to_owned(), found: found.to_string() })
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use pupil_models::config::StudentConfig;
 use serde::{Deserialize, Serialize};
 
 use super::{ExperimentError, require};
+use crate::export::HEAD_DIM_UNIT;
 
 /// The student: either `checkpoint`, or the sizes of a student from scratch.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -64,6 +65,9 @@ impl StudentTable {
         };
         let divides = heads > 0 && sizes.hidden_size.is_multiple_of(heads);
         require("student.heads", divides, "a divisor of `hidden_size`", heads)?;
+        let width = sizes.hidden_size / heads;
+        let expected = format!("`hidden_size` to be `heads` times a multiple of {HEAD_DIM_UNIT}");
+        require("student.heads", width.is_multiple_of(HEAD_DIM_UNIT), &expected, format!("heads {width} wide"))?;
         // Checked here with a placeholder vocabulary, so that a bad size is found before hours of teaching.
         sizes.config(2, 0).validate().map_err(|error| ExperimentError::Value {
             key: "student".to_owned(),

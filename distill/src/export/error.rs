@@ -15,6 +15,16 @@ pub enum ExportError {
         /// The weight.
         name: String,
     },
+    /// ONNX Runtime's attention cannot compute with this size.
+    #[error("config `{key}`: expected {expected}, found {found}")]
+    Size {
+        /// Key in `config.json`.
+        key: &'static str,
+        /// What is accepted.
+        expected: String,
+        /// What the config says.
+        found: usize,
+    },
     /// The checkpoint or the bundle under construction is refused.
     #[error("cannot export")]
     Bundle(#[from] BundleError),
@@ -44,7 +54,7 @@ pub enum ExportError {
         found: String,
     },
     /// Somebody asked to stop.
-    #[error("stopped before the bundle was complete; nothing was written")]
+    #[error("stopped before the bundle was complete, and none was written; the same command continues from there")]
     Interrupted,
 }
 
@@ -54,6 +64,7 @@ impl ExportError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::MissingWeight { .. } => "E_ARCH_MISMATCH",
+            Self::Size { .. } => "E_CONFIG_UNSUPPORTED",
             Self::Bundle(error) => error.code(),
             Self::Reference(_) => "E_NO_TORCH",
             Self::Load(_) | Self::Generate { .. } => "E_ORT",

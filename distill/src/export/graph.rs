@@ -17,14 +17,21 @@ const IR_VERSION: i64 = 11;
 /// Domain of ONNX Runtime's own operators.
 const MICROSOFT: &str = "com.microsoft";
 
+/// ONNX Runtime's `GroupQueryAttention` rotates heads whose width is a multiple of this.
+pub const HEAD_DIM_UNIT: usize = 16;
+
 /// Constructs the student's graph; its external data points into `weights`.
 ///
 /// Activations are kept as `[tokens, width]`, because a plain `Gemm` then multiplies by a weight as Hugging Face stores it,
 /// `[out, in]`, and nothing has to be transposed, copied or stored twice.
 ///
 /// # Errors
-/// A weight is missing from `weights`.
+/// A weight is missing from `weights`, or heads have a width that is no multiple of [`HEAD_DIM_UNIT`].
 pub fn build(config: &StudentConfig, weights: &WeightsFile) -> Result<proto::Model, ExportError> {
+    if !config.head_dim.is_multiple_of(HEAD_DIM_UNIT) {
+        let expected = format!("a multiple of {HEAD_DIM_UNIT}");
+        return Err(ExportError::Size { key: "head_dim", expected, found: config.head_dim });
+    }
     let mut builder = GraphBuilder::new(config, weights);
     builder.shared_values();
     let logits = family::forward(config, &mut builder)?;

@@ -17,7 +17,7 @@ use pupil_models::contract::ReasoningContract;
 use pupil_runtime::{Engine, EngineOptions};
 
 pub use error::ExportError;
-pub use graph::build;
+pub use graph::{HEAD_DIM_UNIT, build};
 pub use rotary::{RotaryTable, rotary_table};
 
 use crate::checkpoint::Checkpoint;
@@ -60,10 +60,11 @@ pub fn export(plan: &ExportPlan<'_>, interrupt: &Interrupt) -> Result<Manifest, 
     Ok(manifest)
 }
 
-/// Constructs a bundle without a proof of parity, from weights that nobody trained: for benchmarks and tests.
+/// Constructs a bundle without a proof of parity, from weights that nobody trained: for tests.
 ///
 /// # Errors
 /// As [`export`].
+#[doc(hidden)]
 pub fn export_unproved(
     checkpoint: &Path,
     contract: &ReasoningContract,

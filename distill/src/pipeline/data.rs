@@ -12,6 +12,7 @@ use super::{PipelineError, Run, StageName};
 use crate::dataset::Dataset;
 use crate::experiment::{Method, SourcePlan, StudentPlan};
 use crate::filter::{Filter, Verdict};
+use crate::progress::Progress;
 use crate::rationale::{self, RationaleRow};
 use crate::sample::{self, KeptRationale};
 use crate::teacher::program::{Exclusions, Items, ProgramTeacher};
@@ -34,7 +35,7 @@ impl Run<'_> {
         for (index, source) in self.plan.sources.iter().enumerate() {
             describe(&mut inputs, index, source)?;
         }
-        self.once(StageName::Teach, inputs, |run, _| {
+        self.once(StageName::Teach, StageName::Teach.as_str(), inputs, |run, _| {
             let (mut rows, mut total) = (Vec::new(), Taught::default());
             for source in &run.plan.sources {
                 let (more, taught) = rationales_of(source)?;
@@ -58,7 +59,7 @@ impl Run<'_> {
         inputs.settings("grader", &self.plan.filter_grader);
         inputs.settings("contract", &self.plan.contract);
         inputs.settings("method", &self.plan.method);
-        self.once(StageName::Filter, inputs, |run, _| {
+        self.once(StageName::Filter, StageName::Filter.as_str(), inputs, |run, _| {
             let rows = rationale::read(&run.path(RATIONALES))?;
             if run.plan.method == Method::FineTune {
                 return run.keep_every_example(rows);
@@ -98,7 +99,7 @@ impl Run<'_> {
             StudentPlan::Scratch { vocabulary, .. } => inputs.settings("tokenizer", vocabulary),
             StudentPlan::Checkpoint(checkpoint) => inputs.file("tokenizer", &checkpoint.path(TOKENIZER))?,
         }
-        self.once(StageName::Samples, inputs, |run, _| {
+        self.once(StageName::Samples, StageName::Samples.as_str(), inputs, |run, _| {
             let kept = rationale::read(&run.path(KEPT))?;
             let (tokenizer, end) = run.tokenizer(&kept)?;
             let context = run.plan.student.context_tokens();
@@ -109,7 +110,14 @@ impl Run<'_> {
                 rationale: &row.completion.rationale,
                 gold: &row.example.gold,
             });
-            let set = sample::encode_all(&run.plan.contract, &tokenizer, end, context, rationales)?;
+            let bar = Progress::new("samples", "rationales", kept.len() as u64, 0);
+            let watched = rationales.take_while(|_| !run.interrupt.is_requested()).inspect(|_| bar.advance());
+            let encoded = sample::encode_all(&run.plan.contract, &tokenizer, end, context, watched);
+            if run.interrupt.is_requested() {
+                return Err(PipelineError::Interrupted { stage: StageName::Samples.as_str() });
+            }
+            bar.finish();
+            let set = encoded?;
             sample::write(&run.path(SAMPLES), &set.samples)?;
             let tokens: usize = set.samples.iter().map(|sample| sample.ids.len()).sum();
             let targets: usize = set.samples.iter().map(sample::TrainingSample::target_tokens).sum();

@@ -55,14 +55,6 @@ pub enum PipelineError {
         /// Rationales that were judged.
         total: usize,
     },
-    /// An earlier stage is not done.
-    #[error("stage `{stage}` needs `{needs}`: expected it to be done, found it is not")]
-    NotDone {
-        /// The stage that was asked for.
-        stage: &'static str,
-        /// The stage that comes before it.
-        needs: &'static str,
-    },
     /// Reading a dataset.
     #[error("cannot read the examples")]
     Dataset(#[from] DatasetError),

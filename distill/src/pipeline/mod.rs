@@ -13,6 +13,8 @@ use std::path::PathBuf;
 pub use error::PipelineError;
 pub use stage::StageRecord;
 
+use pupil_models::durable;
+
 use crate::eval::EvalReport;
 use crate::experiment::Plan;
 use crate::interrupt::Interrupt;
@@ -101,7 +103,10 @@ impl<'a> Run<'a> {
         let path = plan.folder.join("lock");
         let lock = File::create(&path).map_err(|source| failed(&path, source))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { plan, interrupt, watch, _lock: lock }),
+            Ok(()) => {
+                durable::remove_leftovers(&plan.folder).map_err(|source| failed(&plan.folder, source))?;
+                Ok(Self { plan, interrupt, watch, _lock: lock })
+            }
             Err(std::fs::TryLockError::WouldBlock) => Err(PipelineError::Locked { folder: plan.folder.clone() }),
             Err(std::fs::TryLockError::Error(source)) => Err(failed(&path, source)),
         }
@@ -112,6 +117,9 @@ impl<'a> Run<'a> {
     /// # Errors
     /// The first stage that fails; what was done before it stays.
     pub fn through(&mut self, last: StageName) -> Result<(), PipelineError> {
+        if last == StageName::Eval {
+            self.require_test_data()?;
+        }
         for stage in StageName::ALL.into_iter().filter(|&stage| stage <= last) {
             if self.interrupt.is_requested() {
                 return Err(PipelineError::Interrupted { stage: stage.as_str() });
@@ -132,14 +140,15 @@ impl<'a> Run<'a> {
         self.plan.folder.join(name)
     }
 
-    /// Does a stage's work unless it is done; `work` returns the counts of its record.
+    /// Does a stage's work unless its record, named `record`, says that it is done; `work` returns the record's counts.
     fn once(
         &mut self,
         name: StageName,
+        record: &str,
         inputs: stage::Inputs,
         work: impl FnOnce(&mut Self, &stage::Stage<'_>) -> Result<Vec<(&'static str, f64)>, PipelineError>,
     ) -> Result<(), PipelineError> {
-        let stage = stage::Stage::new(&self.plan.folder, name.as_str(), inputs);
+        let stage = stage::Stage::new(&self.plan.folder, record, inputs);
         if let stage::Standing::Done(record) = stage.standing()? {
             (self.watch)(Report::Finished { stage: name, record, earlier: true });
             return Ok(());

@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use pupil_models::bundle::{Bundle, CONFIG, TOKENIZER, WEIGHTS};
+use pupil_models::bundle::{Bundle, CONFIG, MANIFEST, TOKENIZER, WEIGHTS};
 use pupil_models::config::StudentConfig;
 use pupil_models::durable;
 use pupil_models::tokenizer::Tokenizer;
@@ -43,7 +43,7 @@ impl Run<'_> {
                 Some(checkpoint.path(WEIGHTS))
             }
         };
-        self.once(StageName::Train, inputs, |run, stage| {
+        self.once(StageName::Train, StageName::Train.as_str(), inputs, |run, stage| {
             let config = run.student_config(&tokenizer)?;
             let checkpoint = run.path(CHECKPOINT);
             let failed = |source| PipelineError::File { path: checkpoint.clone(), source };
@@ -83,7 +83,7 @@ impl Run<'_> {
         }
     }
 
-    fn student_config(&self, tokenizer: &std::path::Path) -> Result<StudentConfig, PipelineError> {
+    fn student_config(&self, tokenizer: &Path) -> Result<StudentConfig, PipelineError> {
         match &self.plan.student {
             StudentPlan::Checkpoint(checkpoint) => Ok(checkpoint.config().clone()),
             StudentPlan::Scratch { sizes, .. } => {
@@ -100,7 +100,7 @@ impl Run<'_> {
         }
         inputs.settings("contract", &self.plan.contract);
         inputs.settings("parity_prompts", &self.plan.parity_prompts);
-        self.once(StageName::Export, inputs, |run, _| {
+        self.once(StageName::Export, StageName::Export.as_str(), inputs, |run, _| {
             let kept = rationale::read(&run.path("kept.jsonl"))?;
             // Spread over the whole file, so that every source is among them.
             let stride = (kept.len() / run.plan.parity_prompts).max(1);
@@ -129,6 +129,14 @@ impl Run<'_> {
         })
     }
 
+    /// Refuses test data that is not there before hours of training, not after them.
+    pub(super) fn require_test_data(&self) -> Result<(), PipelineError> {
+        for eval in self.plan.evals.iter().filter(|eval| !eval.optional || eval.data.exists()) {
+            examples(eval)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn eval(&mut self) -> Result<(), PipelineError> {
         for eval in &self.plan.evals {
             if eval.optional && !eval.data.exists() {
@@ -142,29 +150,23 @@ impl Run<'_> {
     }
 
     fn eval_one(&mut self, eval: &EvalPlan) -> Result<(), PipelineError> {
-        let result = self.path(&format!("eval-{}.json", eval.name));
+        let name = format!("eval-{}", eval.name);
         let mut inputs = Inputs::default();
-        inputs.file("bundle", &self.path(BUNDLE).join(pupil_models::bundle::MANIFEST))?;
+        inputs.file("bundle", &self.path(BUNDLE).join(MANIFEST))?;
         inputs.file("data", &eval.data)?;
         if let Some(split) = &eval.split {
             inputs.file("split", &split.path)?;
             inputs.settings("split_name", &split.name);
         }
-        let stage_name = format!("eval-{}", eval.name);
-        let stage = super::stage::Stage::new(&self.plan.folder, &stage_name, inputs);
-        if let super::stage::Standing::Done(record) = stage.standing()? {
-            (self.watch)(Report::Finished { stage: StageName::Eval, record, earlier: true });
-            return Ok(());
-        }
-        (self.watch)(Report::Started(StageName::Eval));
-        let examples = examples(eval)?;
-        let bundle = Bundle::open(self.path(BUNDLE))?;
-        let mut engine = Engine::open_with(&bundle, &EngineOptions::default())?;
-        let (report, graded) = evaluate(&mut engine, &examples, self.interrupt)?;
-        write_json(&result, &report)?;
-        write_graded(&self.path(&format!("eval-{}.completions.jsonl", eval.name)), &graded)?;
-        (self.watch)(Report::Evaluated { name: eval.name.clone(), report: report.clone() });
-        stage.finish(&counts(&report)).map(|_| ())
+        self.once(StageName::Eval, &name, inputs, |run, _| {
+            let bundle = Bundle::open(run.path(BUNDLE))?;
+            let mut engine = Engine::open_with(&bundle, &EngineOptions::default())?;
+            let (report, graded) = evaluate(&mut engine, &examples(eval)?, run.interrupt)?;
+            write_json(&run.path(&format!("{name}.json")), &report)?;
+            write_graded(&run.path(&format!("{name}.completions.jsonl")), &graded)?;
+            (run.watch)(Report::Evaluated { name: eval.name.clone(), report: report.clone() });
+            Ok(counts(&report))
+        })
     }
 }
 
@@ -187,14 +189,14 @@ fn counts(report: &EvalReport) -> Vec<(&'static str, f64)> {
     ]
 }
 
-fn write_json(path: &std::path::Path, value: &impl serde::Serialize) -> Result<(), PipelineError> {
+fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), PipelineError> {
     // Reports are plain structs, which always serialise.
     let text = serde_json::to_string(value).unwrap_or_default() + "\n";
     durable::write(path, text.as_bytes()).map_err(|source| PipelineError::File { path: path.to_owned(), source })
 }
 
 /// Writes one graded completion a line.
-fn write_graded(path: &std::path::Path, graded: &[GradedCompletion]) -> Result<(), PipelineError> {
+fn write_graded(path: &Path, graded: &[GradedCompletion]) -> Result<(), PipelineError> {
     let lines: String =
         graded.iter().flat_map(|row| [serde_json::to_string(row).unwrap_or_default(), "\n".to_owned()]).collect();
     durable::write(path, lines.as_bytes()).map_err(|source| PipelineError::File { path: path.to_owned(), source })

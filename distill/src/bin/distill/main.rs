@@ -10,6 +10,8 @@ mod run;
 use std::process::ExitCode;
 
 use clap::Parser;
+use pupil_distill::eval::EvalError;
+use pupil_distill::export::ExportError;
 use pupil_distill::pipeline::PipelineError;
 
 use args::{Args, Command};
@@ -39,7 +41,7 @@ fn dispatch(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// Prints the error with its causes and, where there is one, what mends it.
 fn report_error(error: &anyhow::Error) -> ExitCode {
-    if error.downcast_ref::<PipelineError>().is_some_and(PipelineError::is_interruption) {
+    if is_interruption(error) {
         report::line(&error.chain().last().map(ToString::to_string).unwrap_or_default());
         return ExitCode::from(130);
     }
@@ -51,6 +53,12 @@ fn report_error(error: &anyhow::Error) -> ExitCode {
         report::line(&format!("hint: {hint}"));
     }
     ExitCode::from(2)
+}
+
+fn is_interruption(error: &anyhow::Error) -> bool {
+    error.downcast_ref().is_some_and(PipelineError::is_interruption)
+        || matches!(error.downcast_ref(), Some(EvalError::Interrupted { .. }))
+        || matches!(error.downcast_ref(), Some(ExportError::Interrupted))
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

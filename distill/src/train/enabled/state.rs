@@ -101,10 +101,15 @@ impl CheckpointStore {
         let metadata = HashMap::from([(KEY.to_owned(), serde_json::to_string(&header)?)]);
         let tensors = buffers.named().map(|(name, values)| (name, FloatTensor { shape: vec![values.len()], values }));
         let staged = durable::staging_path(path);
-        safetensors::serialize_to_file(tensors, Some(metadata), &staged).map_err(io::Error::other)?;
-        File::open(&staged)?.sync_all()?;
-        fs::rename(&staged, path)?;
-        durable::sync_folder(path)
+        let written = safetensors::serialize_to_file(tensors, Some(metadata), &staged)
+            .map_err(io::Error::other)
+            .and_then(|()| File::open(&staged)?.sync_all())
+            .and_then(|()| fs::rename(&staged, path));
+        if written.is_err() {
+            // On a full disk its space is needed; the write's own error matters more than this one's.
+            let _ = fs::remove_file(&staged);
+        }
+        written.and_then(|()| durable::sync_folder(path))
     }
 
     /// The newest checkpoint that is whole, and the newer ones that are not.

@@ -1,0 +1,71 @@
+use super::*;
+
+const VALID: &str = r#"
+name = "valid"
+source = [{ teacher = "program", task = "coin_flip", questions = 10 }]
+contract = { prompt = "Q: {question}\nA:", answer_marker = "\n-> ", step_rule = "line", answer = { kind = "yes_no" }, grader = "robust", budgets = { rationale_tokens = 9, answer_tokens = 3 } }
+tokenizer = { merges = 300 }
+student = { hidden_size = 32, intermediate_size = 64, layers = 1, heads = 2, context_tokens = 64 }
+train = { steps = 1 }
+"#;
+
+fn plan(text: &str) -> Result<Plan, String> {
+    let experiment: Experiment = toml::from_str(text).map_err(|error| error.to_string())?;
+    Plan::new(&experiment, Path::new("base"), Path::new("runs")).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_short_file_gets_every_default() {
+    let plan = plan(VALID).unwrap();
+    assert_eq!(plan.folder, Path::new("runs/valid"));
+    assert_eq!(plan.filter_grader, Grader::Robust);
+    assert_eq!(plan.method, Method::FineTuneCot);
+    assert_eq!(plan.parity_prompts, 200);
+    assert_eq!(plan.contract.marker(), Some("->"));
+}
+
+#[test]
+fn vanilla_fine_tuning_drops_the_marker() {
+    let vanilla = plan(&format!("method = \"fine_tune\"\n{VALID}")).unwrap();
+    assert_eq!(vanilla.contract.answer_marker, None);
+}
+
+#[test]
+fn every_bad_value_is_named() {
+    for (from, to, named) in [
+        ("name = \"valid\"", "name = \"../up\"", "`name`"),
+        ("steps = 1", "steps = 1, epochs = 1", "`train`"),
+        ("steps = 1", "batch_tokens = 1", "`train`"),
+        ("steps = 1", "steps = 0", "`train.epochs or steps`"),
+        ("steps = 1", "steps = 1, learning_rate = 2.0", "`train.learning_rate`"),
+        ("steps = 1", "steps = 1, held_out = 0.0, selection = \"held_out\"", "`train.selection`"),
+        ("merges = 300", "merges = 30", "`tokenizer.merges`"),
+        ("merges = 300", "merge = 300", "merge"),
+        ("heads = 2", "heads = 3", "`student.heads`"),
+        ("layers = 1, ", "", "`student.layers`"),
+        ("student = {", "student = { checkpoint = \"dir\",", "`student`"),
+        ("questions = 10", "questions = 10, items = [3, 2]", "[3, 2]"),
+        ("{question}", "", "`contract`"),
+        ("task = \"coin_flip\"", "task = \"coin_flips\"", "coin_flips"),
+    ] {
+        let error = plan(&VALID.replacen(from, to, 1)).unwrap_err();
+        assert!(error.contains(named), "`{from}` → `{to}`: {error}");
+    }
+}
+
+#[test]
+fn the_committed_experiments_are_valid() {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut checked = 0;
+    for folder in ["models/students", "distill/experiments"] {
+        for entry in std::fs::read_dir(workspace.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "toml") {
+                let experiment = Experiment::read(&path).unwrap();
+                Plan::new(&experiment, path.parent().unwrap(), Path::new("runs")).unwrap();
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked >= 5, "{checked} experiment files");
+}

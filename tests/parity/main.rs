@@ -1,0 +1,1 @@
+//! Placeholder under construction.

@@ -1,0 +1,71 @@
+//! What is minimised: the mean cross-entropy of the completions' tokens, whatever the batches, and nothing of the prompts.
+
+use std::fs;
+use std::path::Path;
+
+use pupil_distill::checkpoint::Checkpoint;
+use pupil_distill::interrupt::Interrupt;
+use pupil_distill::sample::TrainingSample;
+use pupil_distill::student::ReferenceStudent;
+use pupil_distill::train::{Duration, MetricRow, TrainPlan, TrainSettings, train};
+use pupil_models::digest::Digest;
+
+use crate::students::{VOCABULARY, tiny, write_checkpoint};
+use crate::training::{samples, settings};
+
+fn close(left: f64, right: f64, relative: f64) -> bool {
+    (left - right).abs() <= relative * right.abs()
+}
+
+/// Cross-entropy summed over the tokens after the prompt, in float64.
+fn summed_loss(student: &ReferenceStudent, sample: &TrainingSample) -> f64 {
+    let logits = student.logits(&sample.ids).unwrap();
+    let loss = |position: usize| {
+        let row = &logits[(position - 1) * VOCABULARY..position * VOCABULARY];
+        let total: f64 = row.iter().map(|&logit| f64::from(logit).exp()).sum();
+        total.ln() - f64::from(row[sample.ids[position] as usize])
+    };
+    (sample.prompt_tokens..sample.ids.len()).map(loss).sum()
+}
+
+/// The first row of the log of a training that starts from `weights`.
+fn first_row(folder: &Path, weights: &Path, samples: &[TrainingSample], batch_tokens: usize) -> MetricRow {
+    let plan = TrainPlan {
+        config: tiny(),
+        initial_weights: Some(weights.to_owned()),
+        settings: TrainSettings {
+            curriculum: vec![],
+            duration: Duration::Steps(1),
+            accumulation: 1000,
+            batch_tokens,
+            held_out: 0.0,
+            ..settings()
+        },
+        fingerprint: Digest::of(b"loss"),
+        folder: folder.to_owned(),
+        weights: folder.join("model.safetensors"),
+    };
+    train(&plan, samples, &Interrupt::new()).unwrap();
+    serde_json::from_str(fs::read_to_string(folder.join("metrics.jsonl")).unwrap().trim()).unwrap()
+}
+
+#[test]
+fn the_loss_is_the_mean_over_the_completions_tokens_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = folder.path().join("checkpoint");
+    write_checkpoint(&checkpoint, &tiny(), 3);
+    let student = ReferenceStudent::open(&Checkpoint::open(&checkpoint).unwrap(), 1).unwrap();
+    let samples = samples(24);
+    let tokens: usize = samples.iter().map(TrainingSample::target_tokens).sum();
+    let expected = samples.iter().map(|sample| summed_loss(&student, sample)).sum::<f64>() / tokens as f64;
+    let weights = checkpoint.join("model.safetensors");
+    // One sample a batch, without padding; a few, padded; all in one.
+    let rows = [1, 200, 100_000]
+        .map(|batch_tokens| first_row(&folder.path().join(batch_tokens.to_string()), &weights, &samples, batch_tokens));
+    for row in &rows {
+        assert_eq!(row.target_tokens, tokens as u64);
+        // Losses of order 10 in float32, summed in another order.
+        assert!(close(row.loss, expected, 1e-5), "{} and {expected}", row.loss);
+        assert!(close(row.gradient_norm, rows[0].gradient_norm, 1e-4), "{rows:?}");
+    }
+}
