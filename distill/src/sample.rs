@@ -171,7 +171,7 @@ pub fn write(path: &Path, samples: &[TrainingSample]) -> Result<(), SampleError>
     .map_err(|source| SampleError::File { path: path.to_owned(), source })
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 /// The file cannot be read, or a row is not a sample; the line is named.

@@ -12,10 +12,10 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_with(path, |file| file.write_all(bytes))
 }
 
-/// Like [`write`], for content that is streamed by `content` instead of held in memory.
+/// Like [`write()`], for content that is streamed by `content` instead of held in memory.
 ///
 /// # Errors
-/// As [`write`], and whatever `content` returns.
+/// As [`write()`], and whatever `content` returns.
 pub fn write_with(path: &Path, content: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let staged = staging_path(path);
     let written = (|| {

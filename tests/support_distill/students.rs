@@ -6,10 +6,8 @@ use std::path::Path;
 use pupil_distill::checkpoint::write_weights;
 use pupil_distill::train::initial_values;
 use pupil_distill::vocabulary::{self, VocabularyPlan};
-use pupil_models::answer::{AnswerKind, Grader};
 use pupil_models::bundle::{CONFIG, TOKENIZER, WEIGHTS};
 use pupil_models::config::StudentConfig;
-use pupil_models::contract::{Budgets, CONTRACT_VERSION, ReasoningContract, StepRule};
 use pupil_models::family;
 
 /// Every byte and the end token, whose id is 0.
@@ -30,19 +28,6 @@ pub(crate) fn tiny() -> StudentConfig {
         rope_theta: 10_000.0,
         tied_head: true,
         eos_ids: vec![0],
-    }
-}
-
-pub(crate) fn contract() -> ReasoningContract {
-    ReasoningContract {
-        version: CONTRACT_VERSION,
-        prompt: "Q: {question}\nA:".to_owned(),
-        answer_marker: Some("\nThe answer is ".to_owned()),
-        step_rule: StepRule::Line,
-        answer: AnswerKind::Text,
-        grader: Grader::Robust,
-        budgets: Budgets { rationale_tokens: 48, answer_tokens: 16 },
-        stops: vec![],
     }
 }
 

@@ -1,10 +1,10 @@
 //! The experiment file: what the user typed ([`Experiment`], TOML), validated into what the program needs ([`Plan`]).
 
 mod plan;
+mod source;
 mod student;
 mod train;
 
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 pub use plan::{EvalPlan, Plan, SourcePlan, StudentPlan};
@@ -12,11 +12,11 @@ use pupil_models::answer::{AnswerKind, Grader};
 use pupil_models::bundle::BundleError;
 use pupil_models::contract::{Budgets, ContractError, StepRule};
 use serde::{Deserialize, Serialize};
+pub use source::Source;
 pub use student::StudentTable;
 pub use train::TrainTable;
 
 use crate::dataset::SplitReference;
-use crate::teacher::program::{Items, ProgramTask};
 use crate::vocabulary::VocabularyPlan;
 
 /// What is wrong with an experiment file.
@@ -118,44 +118,6 @@ pub struct ContractTable {
     /// Texts that end a completion.
     #[serde(default)]
     pub stops: Vec<String>,
-}
-
-/// Where rationales come from.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "teacher", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Source {
-    /// A program writes questions and rationales.
-    Program {
-        /// The task.
-        task: ProgramTask,
-        /// How many questions.
-        questions: usize,
-        /// Key of the questions.
-        #[serde(default)]
-        seed: u64,
-        /// Least and most people, words or swaps in a question; as in the published questions if absent.
-        #[serde(default)]
-        items: Option<Items>,
-        /// File of fingerprints of questions that must not be generated.
-        #[serde(default)]
-        exclude: Option<PathBuf>,
-    },
-    /// Completions that a large model wrote earlier.
-    Recorded {
-        /// The dataset.
-        data: PathBuf,
-        /// Which of its examples.
-        split: SplitReference,
-        /// The recorded completions.
-        completions: PathBuf,
-        /// Completions per example: the degree D of diverse reasoning.
-        #[serde(default = "one")]
-        degree: NonZeroU32,
-    },
-}
-
-fn one() -> NonZeroU32 {
-    NonZeroU32::MIN
 }
 
 /// Which rationales are kept.

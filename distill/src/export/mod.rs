@@ -1,6 +1,6 @@
 //! Export: a checkpoint becomes a bundle, whose graph is constructed and then proved to compute what libtorch computes.
 //!
-//! [`graph`] emits the family's forward pass as ONNX nodes, [`parity`] compares it with libtorch, and [`export`] puts both
+//! [`build`] emits the family's forward pass as ONNX nodes, [`parity`] compares it with libtorch, and [`export`] puts both
 //! into a bundle that appears only if the comparison holds.
 
 mod error;
