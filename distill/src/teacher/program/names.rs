@@ -32,11 +32,11 @@ const MIDDLES: &str = "b c d f g h j k l m n p r s t v w x y z ll nn rr ss tt ck
 const VOWELS: &str = "a a a e e e i i o o u y ai ee ia ie oa";
 const CODAS: &str = "- - - - b c d f g h j k l m n p q r s t v w x y z n n l s r t h ck th sh nd rt";
 
-/// `count` different names; one in a hundred is a double given name such as `Juan Carlos`.
+/// `count` different names; three in a hundred are double given names such as `Juan Carlos`.
 pub(super) fn people(draw: &mut Draw, count: usize) -> Vec<String> {
     let mut people: Vec<String> = Vec::with_capacity(count);
     while people.len() < count {
-        let candidate = if draw.chance(0.01) { double_name(draw) } else { name(draw) };
+        let candidate = if draw.chance(0.03) { double_name(draw) } else { name(draw) };
         let reads_as_double = people.last().is_some_and(|before| is_double(before, &candidate));
         if !reads_as_double && !people.contains(&candidate) {
             people.push(candidate);
