@@ -106,10 +106,10 @@ fn changed_settings_are_refused_by_the_stage_that_they_change() {
     succeeded(&micro.stage("train").output().unwrap());
     let before = files(&micro.run_folder());
     for (from, to, stage, key) in [
-        ("learning_rate = 1e-2", "learning_rate = 2e-2", "train", "settings"),
-        ("layers = 1", "layers = 2", "train", "student"),
+        ("learning_rate = 1e-2", "learning_rate = 2e-2", "train", "train.learning_rate"),
+        ("layers = 1", "layers = 2", "train", "student.layers"),
         ("context_tokens = 192", "context_tokens = 256", "samples", "context_tokens"),
-        ("frequent_words = 0.1", "frequent_words = 0.2", "samples", "tokenizer"),
+        ("frequent_words = 0.1", "frequent_words = 0.2", "samples", "tokenizer.frequent_words"),
         ("[tokenizer]", "[filter]\ngrader = \"published\"\n\n[tokenizer]", "filter", "grader"),
         ("questions = 160", "questions = 161", "teach", "source.1.program"),
     ] {

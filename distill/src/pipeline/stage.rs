@@ -35,11 +35,19 @@ impl Inputs {
         Ok(())
     }
 
-    /// Settings, by their JSON text.
+    /// Settings, by their JSON text; those of a table key by key, so that a refusal can name the key that differs.
     pub(super) fn settings(&mut self, name: &str, value: &impl Serialize) {
         // Settings are plain structs, which always serialise.
-        let text = serde_json::to_string(value).unwrap_or_default();
-        self.0.insert(name.to_owned(), Digest::of(text.as_bytes()));
+        match serde_json::to_value(value).unwrap_or_default() {
+            serde_json::Value::Object(table) => {
+                for (key, value) in table {
+                    self.0.insert(format!("{name}.{key}"), Digest::of(value.to_string().as_bytes()));
+                }
+            }
+            value => {
+                self.0.insert(name.to_owned(), Digest::of(value.to_string().as_bytes()));
+            }
+        }
     }
 
     /// One digest of all inputs.

@@ -32,7 +32,7 @@ impl Run<'_> {
         let tokenizer = self.tokenizer_path();
         let mut inputs = Inputs::default();
         inputs.file("samples", &self.path(SAMPLES))?;
-        inputs.settings("settings", &self.plan.train);
+        inputs.settings("train", &self.plan.train);
         let initial_weights = match &self.plan.student {
             StudentPlan::Scratch { sizes, .. } => {
                 inputs.settings("student", sizes);
