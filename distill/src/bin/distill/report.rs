@@ -4,7 +4,7 @@ use std::io::Write;
 
 use pupil_distill::eval::EvalReport;
 use pupil_distill::experiment::ExperimentError;
-use pupil_distill::pipeline::{PipelineError, Report};
+use pupil_distill::pipeline::{PipelineError, Report, StageName};
 use pupil_distill::train::TrainError;
 
 /// A line on stderr; a closed stderr is nobody's loss.
@@ -21,6 +21,8 @@ pub(crate) fn data(text: &str) -> std::io::Result<()> {
 pub(crate) fn watch(report: Report) {
     match report {
         Report::Started(stage) => line(&format!("{:>8} …", stage.as_str())),
+        // Its numbers were shown as an evaluation.
+        Report::Finished { stage: StageName::Eval, earlier: false, .. } => {}
         Report::Finished { stage, record, earlier } => {
             let counts: Vec<String> =
                 record.counts.iter().map(|(name, count)| format!("{name} {}", short(*count))).collect();
