@@ -24,7 +24,15 @@ fn exported(checkpoint: &Path, target: &Path, interrupt: &Interrupt) -> Result<M
     let (contract, questions): (ReasoningContract, Vec<String>) = (contract(), questions(10));
     let threads = NonZeroUsize::MIN;
     export(
-        &ExportPlan { checkpoint, contract: &contract, name: "tiny", questions: &questions, threads, target },
+        &ExportPlan {
+            checkpoint,
+            contract: &contract,
+            name: "tiny",
+            questions: &questions,
+            threads,
+            force: false,
+            target,
+        },
         interrupt,
     )
 }

@@ -113,6 +113,7 @@ impl Run<'_> {
                     name: &run.plan.name,
                     questions: &questions,
                     threads: NonZeroUsize::new(run.plan.train.threads).unwrap_or(NonZeroUsize::MIN),
+                    force: false,
                     target: &run.path(BUNDLE),
                 },
                 run.interrupt,

@@ -90,6 +90,9 @@ pub(crate) struct ExportArgs {
     /// Where the bundle goes
     #[arg(long, requires = "checkpoint")]
     pub(crate) out: Option<PathBuf>,
+    /// Write the bundle even if parity is outside the tolerance; its manifest records the miss
+    #[arg(long, requires = "checkpoint")]
+    pub(crate) force: bool,
 }
 
 /// `distill eval`.

@@ -77,14 +77,20 @@ pub(crate) fn export(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     if let (Some(checkpoint), Some(contract), Some(data), Some(out)) =
         (&args.checkpoint, &args.contract, &args.data, &args.out)
     {
-        return export_foreign(checkpoint, contract, data, out);
+        return export_foreign(checkpoint, contract, data, out, args.force);
     }
     let experiment = args.experiment.clone().unwrap_or_default();
     let run = RunArgs { experiment, runs: args.runs.clone(), name: args.name.clone(), vanilla: args.vanilla };
     through(&run, StageName::Export)
 }
 
-fn export_foreign(checkpoint: &Path, contract: &Path, data: &Path, out: &Path) -> anyhow::Result<ExitCode> {
+fn export_foreign(
+    checkpoint: &Path,
+    contract: &Path,
+    data: &Path,
+    out: &Path,
+    force: bool,
+) -> anyhow::Result<ExitCode> {
     let contract = ReasoningContract::read(contract)?;
     let dataset = Dataset::read(data)?;
     let questions: Vec<String> =
@@ -97,6 +103,7 @@ fn export_foreign(checkpoint: &Path, contract: &Path, data: &Path, out: &Path) -
             name: &name,
             questions: &questions,
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            force,
             target: out,
         },
         &Interrupt::on_signals()?,
