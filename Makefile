@@ -28,10 +28,9 @@ runtime: native-runtime ## Build `pupil` alone, without libtorch
 build: native ## Build `pupil` and `distill`
 	$(CARGO) build --release $(CARGO_FLAGS) $(WORKSPACE) --bins
 
-students: build ## Train the shipped student again, from its committed experiment file, and its vanilla twin
+students: build ## Train the shipped student again, from its committed experiment file
 	OMP_NUM_THREADS=1 $(RELEASE)/distill run models/students/symbolic.toml
 	rm -rf models/students/symbolic && cp -r runs/symbolic/bundle models/students/symbolic
-	OMP_NUM_THREADS=1 $(RELEASE)/distill run models/students/symbolic.toml --vanilla
 
 ci: lint guard test ## What continuous integration checks: lint, guard, test
 
