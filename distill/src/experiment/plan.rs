@@ -9,6 +9,7 @@ use super::student::ScratchSizes;
 use super::{Experiment, ExperimentError, Method, Source, require};
 use crate::checkpoint::Checkpoint;
 use crate::dataset::SplitReference;
+use crate::teacher::openai::{OpenaiSource, Questions};
 use crate::train::TrainSettings;
 use crate::vocabulary::VocabularyPlan;
 
@@ -166,7 +167,30 @@ fn resolve_source(source: &Source, base: &Path) -> SourcePlan {
             completions: base.join(completions),
             degree,
         },
+        Source::Openai(mut source) => {
+            resolve_openai(&mut source, base);
+            Source::Openai(source)
+        }
+        Source::Batch(mut source) => {
+            resolve_openai(&mut source, base);
+            Source::Batch(source)
+        }
+        Source::Bundle(mut source) => {
+            resolve_questions(&mut source.questions, base);
+            source.bundle = base.join(&source.bundle);
+            Source::Bundle(source)
+        }
     }
+}
+
+fn resolve_questions(questions: &mut Questions, base: &Path) {
+    questions.data = base.join(&questions.data);
+    questions.split = questions.split.as_ref().map(|split| resolve_split(split, base));
+}
+
+fn resolve_openai(source: &mut OpenaiSource, base: &Path) {
+    resolve_questions(&mut source.questions, base);
+    source.exemplars = source.exemplars.as_ref().map(|path| base.join(path));
 }
 
 fn eval_plan(table: &super::EvalTable, base: &Path) -> EvalPlan {

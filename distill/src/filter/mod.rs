@@ -27,6 +27,15 @@ impl Verdict {
     pub fn is_keep(&self) -> bool {
         *self == Self::Keep
     }
+
+    /// Why the rationale is rejected, if it is.
+    #[must_use]
+    pub fn reason(&self) -> Option<&Reason> {
+        match self {
+            Self::Keep => None,
+            Self::Reject(reason) => Some(reason),
+        }
+    }
 }
 
 /// Why a rationale is rejected.
@@ -43,6 +52,18 @@ pub enum Reason {
         /// The answer that the grader found.
         prediction: String,
     },
+}
+
+impl Reason {
+    /// A stable code: the reason without its particulars.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::EmptyRationale => "empty_rationale",
+            Self::NoAnswer => "no_answer",
+            Self::WrongAnswer { .. } => "wrong_answer",
+        }
+    }
 }
 
 impl fmt::Display for Reason {
@@ -76,7 +97,8 @@ impl Counts {
         self.kept + self.empty_rationale + self.no_answer + self.wrong_answer
     }
 
-    fn add(&mut self, verdict: &Verdict) {
+    /// Counts one more verdict.
+    pub fn add(&mut self, verdict: &Verdict) {
         *match verdict {
             Verdict::Keep => &mut self.kept,
             Verdict::Reject(Reason::EmptyRationale) => &mut self.empty_rationale,
@@ -131,7 +153,10 @@ impl Filter {
         let kind = task(&row.example.task).map_or(self.kind, |task| task.kind);
         let prediction = match &completion.prediction {
             Some(text) => self.grader.predict(kind, text, None),
-            None => self.grader.predict(kind, &completion.rationale, self.marker.as_deref()),
+            None => {
+                let marker = completion.marker.as_deref().or(self.marker.as_deref());
+                self.grader.predict(kind, &completion.rationale, marker)
+            }
         };
         match prediction {
             None => Verdict::Reject(Reason::NoAnswer),

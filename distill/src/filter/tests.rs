@@ -17,6 +17,7 @@ fn row(task: &str, gold: &str, rationale: &str, prediction: Option<&str>) -> Rat
         rationale: rationale.to_owned(),
         prediction: prediction.map(str::to_owned),
         finish: None,
+        ..Completion::default()
     };
     RationaleRow { example: Example::new(task, "0", "?", gold), teacher: "scripted".to_owned(), completion }
 }

@@ -1,78 +1,46 @@
-//! The stages before training: teach, filter, samples.
+//! The stages between teaching and training: filter, samples.
 
 use std::collections::HashSet;
-use std::path::Path;
 
 use pupil_models::bundle::TOKENIZER;
-use pupil_models::durable;
 use pupil_models::tokenizer::Tokenizer;
 
 use super::stage::Inputs;
 use super::{PipelineError, Run, StageName};
-use crate::dataset::Dataset;
-use crate::experiment::{Method, SourcePlan, StudentPlan};
-use crate::filter::{Filter, Verdict};
+use crate::experiment::{Method, StudentPlan};
+use crate::filter::{Counts, Filter, Verdict};
 use crate::progress::Progress;
-use crate::rationale::{self, RationaleRow};
+use crate::rationale::{RationaleRow, Reader, Store, Stored, jsonl};
 use crate::sample::{self, KeptRationale};
-use crate::teacher::program::{Exclusions, Items, ProgramTeacher};
-use crate::teacher::recorded::RecordedTeacher;
-use crate::teacher::{Taught, teach};
 use crate::vocabulary::{self, END_OF_TEXT};
 
 /// Every rationale, as the teachers wrote it.
-const RATIONALES: &str = "rationales.jsonl";
+pub(super) const STORE: &str = "rationales.db";
 /// Those that became training samples.
-const KEPT: &str = "kept.jsonl";
-/// Those that did not, each with its reason.
-const REJECTED: &str = "rejected.jsonl";
+pub(super) const KEPT: &str = "kept.jsonl";
 /// Token ids and masks.
 pub(super) const SAMPLES: &str = "samples.jsonl";
 
 impl Run<'_> {
-    pub(super) fn teach(&mut self) -> Result<(), PipelineError> {
-        let mut inputs = Inputs::default();
-        for (index, source) in self.plan.sources.iter().enumerate() {
-            describe(&mut inputs, index, source)?;
-        }
-        self.once(StageName::Teach, StageName::Teach.as_str(), inputs, |run, _| {
-            let (mut rows, mut total) = (Vec::new(), Taught::default());
-            for source in &run.plan.sources {
-                let (more, taught) = rationales_of(source)?;
-                total.examples += taught.examples;
-                total.completions += taught.completions;
-                total.missing += taught.missing;
-                rows.extend(more);
-            }
-            rationale::write(&run.path(RATIONALES), &rows)?;
-            Ok(vec![
-                ("examples", total.examples as f64),
-                ("completions", total.completions as f64),
-                ("examples_without_completion", total.missing as f64),
-            ])
-        })
-    }
-
     pub(super) fn filter(&mut self) -> Result<(), PipelineError> {
+        let store = self.path(STORE);
         let mut inputs = Inputs::default();
-        inputs.file("rationales", &self.path(RATIONALES))?;
+        inputs.digest("rationales", Reader::open(&store)?.digest()?);
         inputs.settings("grader", &self.plan.filter_grader);
         inputs.settings("contract", &self.plan.contract);
         inputs.settings("method", &self.plan.method);
         self.once(StageName::Filter, StageName::Filter.as_str(), inputs, |run, _| {
-            let rows = rationale::read(&run.path(RATIONALES))?;
-            if run.plan.method == Method::FineTune {
-                return run.keep_every_example(rows);
-            }
-            let filter = Filter { grader: run.plan.filter_grader, ..Filter::of(&run.plan.contract) };
-            let (judged, counts) = filter.filter(rows);
+            let mut store = Store::open(&store)?;
+            let counts = run.judge(&mut store)?;
             if counts.kept == 0 {
                 return Err(PipelineError::NothingKept { total: counts.total() });
             }
-            write_rejected(&run.path(REJECTED), &judged)?;
-            let kept: Vec<RationaleRow> =
-                judged.into_iter().filter(|(_, verdict)| verdict.is_keep()).map(|(row, _)| row).collect();
-            rationale::write(&run.path(KEPT), &kept)?;
+            let mut kept = Vec::new();
+            store.visit_kept(|stored| {
+                kept.push(stored.row);
+                Ok::<(), PipelineError>(())
+            })?;
+            jsonl::write(&run.path(KEPT), &kept)?;
             Ok(vec![
                 ("kept", counts.kept as f64),
                 ("wrong_answer", counts.wrong_answer as f64),
@@ -82,12 +50,29 @@ impl Run<'_> {
         })
     }
 
-    /// Vanilla fine-tuning learns the gold answer of every question, whatever its teacher wrote.
-    fn keep_every_example(&self, rows: Vec<RationaleRow>) -> Result<Vec<(&'static str, f64)>, PipelineError> {
-        let mut seen = HashSet::new();
-        let kept: Vec<RationaleRow> = rows.into_iter().filter(|row| seen.insert(row.example.id.clone())).collect();
-        rationale::write(&self.path(KEPT), &kept)?;
-        Ok(vec![("kept", kept.len() as f64)])
+    /// Gives every rationale in the store its verdict.
+    fn judge(&self, store: &mut Store) -> Result<Counts, PipelineError> {
+        let filter = self.answer_filter();
+        let (mut counts, mut seen, mut verdicts) = (Counts::default(), HashSet::new(), Vec::new());
+        store.visit(|Stored { key, row }| {
+            // Vanilla fine-tuning learns the gold answer of every question, whatever its teacher wrote.
+            let verdict = match self.plan.method {
+                Method::FineTune if seen.insert(row.example.id.clone()) => Verdict::Keep,
+                Method::FineTune => return Ok::<(), PipelineError>(()),
+                Method::FineTuneCot => filter.verdict(&row),
+            };
+            counts.add(&verdict);
+            verdicts.push((key, verdict));
+            Ok(())
+        })?;
+        store.clear_verdicts()?;
+        store.put_verdicts(&verdicts)?;
+        Ok(counts)
+    }
+
+    /// The filter by the teacher's answers.
+    pub(super) fn answer_filter(&self) -> Filter {
+        Filter { grader: self.plan.filter_grader, ..Filter::of(&self.plan.contract) }
     }
 
     pub(super) fn samples(&mut self) -> Result<(), PipelineError> {
@@ -100,14 +85,14 @@ impl Run<'_> {
             StudentPlan::Checkpoint(checkpoint) => inputs.file("tokenizer", &checkpoint.path(TOKENIZER))?,
         }
         self.once(StageName::Samples, StageName::Samples.as_str(), inputs, |run, _| {
-            let kept = rationale::read(&run.path(KEPT))?;
+            let kept = jsonl::read(&run.path(KEPT))?;
             let (tokenizer, end) = run.tokenizer(&kept)?;
             let context = run.plan.student.context_tokens();
             let ids: Vec<String> = kept.iter().map(RationaleRow::id).collect();
             let rationales = kept.iter().zip(&ids).map(|(row, id)| KeptRationale {
                 id,
                 question: &row.example.question,
-                rationale: &row.completion.rationale,
+                rationale: row.completion.reasoning(),
                 gold: &row.example.gold,
             });
             let bar = Progress::new("samples", "rationales", kept.len() as u64, 0);
@@ -139,7 +124,7 @@ impl Run<'_> {
             StudentPlan::Scratch { vocabulary, .. } => {
                 let contract = &self.plan.contract;
                 let text = |row: &RationaleRow| {
-                    let completion = contract.completion(&row.completion.rationale, &row.example.gold);
+                    let completion = contract.completion(row.completion.reasoning(), &row.example.gold);
                     contract.prompt(&row.example.question) + &completion
                 };
                 let texts: Vec<String> = kept.iter().map(text).collect();
@@ -151,53 +136,4 @@ impl Run<'_> {
             }
         }
     }
-}
-
-fn describe(inputs: &mut Inputs, index: usize, source: &SourcePlan) -> Result<(), PipelineError> {
-    let name = |part: &str| format!("source.{index}.{part}");
-    match source {
-        SourcePlan::Program { task, questions, seed, items, exclude } => {
-            inputs.settings(&name("program"), &(task, questions, seed, items));
-            if let Some(path) = exclude {
-                inputs.file(&name("exclude"), path)?;
-            }
-        }
-        SourcePlan::Recorded { data, split, completions, degree } => {
-            inputs.settings(&name("degree"), &(degree, &split.name));
-            inputs.file(&name("data"), data)?;
-            inputs.file(&name("split"), &split.path)?;
-            inputs.file(&name("completions"), completions)?;
-        }
-    }
-    Ok(())
-}
-
-fn rationales_of(source: &SourcePlan) -> Result<(Vec<RationaleRow>, Taught), PipelineError> {
-    match source {
-        SourcePlan::Program { task, questions, seed, items, exclude } => {
-            let exclusions = exclude.as_deref().map(Exclusions::read).transpose()?.unwrap_or_default();
-            let items = items.unwrap_or(Items::exactly(task.published_items()));
-            let teacher = ProgramTeacher { task: *task, seed: *seed, items };
-            let rows = teacher.rationales(*questions, &exclusions)?;
-            let taught = Taught { examples: rows.len(), completions: rows.len(), missing: 0 };
-            Ok((rows, taught))
-        }
-        SourcePlan::Recorded { data, split, completions, degree } => {
-            let examples = Dataset::read(data)?.split(&split.path, &split.name)?;
-            let teacher = RecordedTeacher::read(completions, *degree)?;
-            Ok(teach(&teacher, &examples)?)
-        }
-    }
-}
-
-/// One line per rejected rationale: its id, the reason, and what was written.
-fn write_rejected(path: &Path, judged: &[(RationaleRow, Verdict)]) -> Result<(), PipelineError> {
-    let mut lines = String::new();
-    for (row, verdict) in judged {
-        if let Verdict::Reject(reason) = verdict {
-            let line = serde_json::json!({"id": row.id(), "reason": reason, "gold": row.example.gold, "completion": row.completion});
-            lines.extend([line.to_string(), "\n".to_owned()]);
-        }
-    }
-    durable::write(path, lines.as_bytes()).map_err(|source| PipelineError::File { path: path.to_owned(), source })
 }

@@ -6,6 +6,7 @@ mod data;
 mod error;
 mod stage;
 mod student;
+mod teach;
 
 use std::fs::File;
 use std::path::PathBuf;

@@ -35,6 +35,11 @@ impl Inputs {
         Ok(())
     }
 
+    /// Something whose digest is known.
+    pub(super) fn digest(&mut self, name: &str, digest: Digest) {
+        self.0.insert(name.to_owned(), digest);
+    }
+
     /// Settings, by their JSON text; those of a table key by key, so that a refusal can name the key that differs.
     pub(super) fn settings(&mut self, name: &str, value: &impl Serialize) {
         // Settings are plain structs, which always serialise.

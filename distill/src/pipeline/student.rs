@@ -10,14 +10,14 @@ use pupil_models::durable;
 use pupil_models::tokenizer::Tokenizer;
 use pupil_runtime::{Engine, EngineOptions};
 
-use super::data::SAMPLES;
+use super::data::{KEPT, SAMPLES};
 use super::stage::Inputs;
 use super::{PipelineError, Report, Run, StageName};
 use crate::dataset::{Dataset, Example};
 use crate::eval::{EvalReport, GradedCompletion, evaluate};
 use crate::experiment::{EvalPlan, StudentPlan};
 use crate::export::{ExportPlan, export};
-use crate::rationale;
+use crate::rationale::jsonl;
 use crate::sample;
 use crate::train::{TrainPlan, train};
 use crate::vocabulary::END_OF_TEXT;
@@ -101,7 +101,7 @@ impl Run<'_> {
         inputs.settings("contract", &self.plan.contract);
         inputs.settings("parity_prompts", &self.plan.parity_prompts);
         self.once(StageName::Export, StageName::Export.as_str(), inputs, |run, _| {
-            let kept = rationale::read(&run.path("kept.jsonl"))?;
+            let kept = jsonl::read(&run.path(KEPT))?;
             // Spread over the whole file, so that every source is among them.
             let stride = (kept.len() / run.plan.parity_prompts).max(1);
             let rows = kept.iter().step_by(stride).take(run.plan.parity_prompts);

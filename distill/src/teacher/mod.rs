@@ -3,7 +3,11 @@
 //! [`recorded`] replays completions that a large model wrote earlier; [`program`] writes correct rationales over questions
 //! that it makes itself.
 
+mod assignment;
+pub mod batch;
+pub mod bundle;
 mod error;
+pub mod openai;
 pub mod program;
 pub mod recorded;
 
@@ -12,10 +16,11 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::Example;
 use crate::rationale::RationaleRow;
 
+pub use assignment::{Adaptive, Assignment, Degree, TeachOptions};
 pub use error::TeachError;
 
 /// What a teacher wrote about one example.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Completion {
     /// Which of the example's completions this is, from 0.
@@ -24,10 +29,31 @@ pub struct Completion {
     pub prompt: Option<String>,
     /// The raw text of the reasoning.
     pub rationale: String,
-    /// The raw text after the answer trigger, where the teacher answered in a second step.
+    /// The raw text of the answer, where it came apart from the reasoning: in a second step, or beside it.
     pub prediction: Option<String>,
     /// Why the teacher stopped writing the rationale; `None` where it is not known.
     pub finish: Option<Finish>,
+    /// Why the teacher stopped writing the answer, where that was a step of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_finish: Option<Finish>,
+    /// The text that announces the answer within the rationale, where the teacher was told to use one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// What decided the sampling: a JSON object of model, temperature and so on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<String>,
+    /// The seed that the teacher was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+}
+
+impl Completion {
+    /// The reasoning without the answer: the rationale up to its answer marker, where there is one.
+    #[must_use]
+    pub fn reasoning(&self) -> &str {
+        let marked = self.marker.as_deref().and_then(|marker| self.rationale.split_once(marker));
+        marked.map_or(&self.rationale, |(reasoning, _)| reasoning)
+    }
 }
 
 /// Why a teacher stopped writing.

@@ -20,9 +20,9 @@ pub(crate) enum Command {
     /// Run every stage of an experiment; what is done already is passed over
     Run(RunArgs),
     /// Let the teachers write rationales
-    Teach(RunArgs),
+    Teach(crate::teach::TeachArgs),
     /// Give every rationale a verdict (after `teach`)
-    Filter(RunArgs),
+    Filter(crate::filter::FilterArgs),
     /// Turn kept rationales into token ids and loss masks (after `filter`)
     Samples(SamplesArgs),
     /// Train the student (after `samples`)
@@ -33,6 +33,22 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// Write the fingerprints of a dataset's questions, which `program` teachers then avoid
     Exclude(ExcludeArgs),
+    /// Grade completions: rows `{"completion", "answer"}` in, the same rows with `prediction` and `correct` out
+    Grade(crate::grade::GradeArgs),
+    /// Show how far a run is, while it goes on or afterwards
+    Status(crate::status::StatusArgs),
+    /// Join the stores of shards into one
+    Merge(crate::merge::MergeArgs),
+    /// Import, export or salvage the rationales of a run
+    Rationales(crate::rationales::RationalesArgs),
+    /// Write request files for the OpenAI Batch API, and read its result files
+    Batch(crate::batch::BatchArgs),
+    /// Run every variant of an experiment that has a `[sweep]`
+    Sweep(crate::sweep::SweepArgs),
+    /// Measure prompting methods on a student: random, zero-shot, zero-shot-CoT, few-shot-CoT
+    Compare(crate::compare::CompareArgs),
+    /// Write one HTML page, and the CSV behind each figure, about finished runs
+    Report(crate::render::ReportArgs),
     /// Distil a micro student end to end, then let the shipped student solve three questions
     Demo(DemoArgs),
 }

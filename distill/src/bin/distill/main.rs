@@ -1,11 +1,21 @@
 //! `distill`: teaches a student to reason step by step, from rationales to a bundle.
 
 mod args;
+mod batch;
+mod compare;
 mod demo;
 mod evaluate;
 mod exclusions;
+mod filter;
+mod grade;
+mod merge;
+mod rationales;
+mod render;
 mod report;
 mod run;
+mod status;
+mod sweep;
+mod teach;
 
 use std::process::ExitCode;
 
@@ -28,13 +38,21 @@ fn main() -> ExitCode {
 fn dispatch(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::Run(run) => run::through_all(run),
-        Command::Teach(run) => run::through(run, pupil_distill::pipeline::StageName::Teach),
-        Command::Filter(run) => run::through(run, pupil_distill::pipeline::StageName::Filter),
+        Command::Teach(run) => teach::teach(run),
+        Command::Filter(run) => filter::filter(run),
         Command::Samples(samples) => run::samples(samples),
         Command::Train(run) => run::through(run, pupil_distill::pipeline::StageName::Train),
         Command::Export(export) => run::export(export),
         Command::Eval(eval) => evaluate::evaluate(eval),
         Command::Exclude(exclude) => exclusions::write(exclude),
+        Command::Grade(args) => grade::grade(args),
+        Command::Status(args) => status::status(args),
+        Command::Merge(args) => merge::merge(args),
+        Command::Rationales(args) => rationales::rationales(args),
+        Command::Batch(args) => batch::batch(args),
+        Command::Sweep(args) => sweep::sweep(args),
+        Command::Compare(args) => compare::compare(args),
+        Command::Report(args) => render::render(args),
         Command::Demo(demo) => demo::demo(demo),
     }
 }

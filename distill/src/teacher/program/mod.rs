@@ -197,6 +197,7 @@ impl ProgramTeacher {
             rationale: problem.steps.join("\n"),
             prediction: Some(problem.gold.clone()),
             finish: Some(Finish::Stop),
+            ..Completion::default()
         };
         (Example::new(self.task.key(), &id, problem.question, problem.gold), completion)
     }

@@ -106,6 +106,7 @@ impl Recording {
             rationale: row.text("rationale")?.to_owned(),
             prediction: row.optional_text("prediction")?.map(str::to_owned),
             finish: row.optional_text("finish_reason")?.map(|reason| Finish::from(reason.to_owned())),
+            ..Completion::default()
         };
         let question = row.written("question")?.to_owned();
         Ok(Self { line: row.line(), question, gold: row.written("answer")?.to_owned(), completion })
@@ -113,6 +114,15 @@ impl Recording {
 
     fn says_the_same(&self, other: &Self) -> bool {
         (&self.question, &self.gold, &self.completion) == (&other.question, &other.gold, &other.completion)
+    }
+}
+
+impl RecordedTeacher {
+    /// The teacher's name, by the name of its file.
+    #[must_use]
+    pub fn name_of(path: &Path) -> String {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        stem.rsplit_once('.').map_or(stem.as_ref(), |(teacher, _)| teacher).to_owned()
     }
 }
 

@@ -1,82 +1,12 @@
-//! Rationales on file: everything that a teacher wrote, one JSONL row per completion, between teaching and filtering.
-//!
-//! The raw text is kept, right or wrong, so that filters can be run again without asking the teacher again.
+//! Rationales as JSONL, one row per completion.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use pupil_models::durable;
-use serde::{Deserialize, Serialize};
 
-use crate::dataset::Example;
-use crate::teacher::Completion;
-
-/// Why a rationale file cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RationaleError {
-    /// The file cannot be read.
-    #[error("cannot read the rationale file `{path}`")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file cannot be written.
-    #[error("cannot write the rationale file `{path}`")]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A line is not a rationale, or repeats one.
-    #[error("rationale file `{path}`, line {line}: expected {expected}, found {found}")]
-    Row {
-        /// The file.
-        path: PathBuf,
-        /// Line, counted from 1.
-        line: usize,
-        /// What is accepted.
-        expected: &'static str,
-        /// What the line holds.
-        found: String,
-    },
-}
-
-impl RationaleError {
-    /// A stable code for programs.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Read { .. } => "E_RATIONALE_READ",
-            Self::Write { .. } => "E_RATIONALE_WRITE",
-            Self::Row { .. } => "E_RATIONALE_ROW",
-        }
-    }
-}
-
-/// One completion and the example that it is about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RationaleRow {
-    /// The example.
-    pub example: Example,
-    /// The name of the teacher.
-    pub teacher: String,
-    /// What the teacher wrote.
-    pub completion: Completion,
-}
-
-impl RationaleRow {
-    /// Example and completion in one text, such as `coin_flip/12#0`; unique among one teacher's rationales.
-    #[must_use]
-    pub fn id(&self) -> String {
-        format!("{}#{}", self.example.id, self.completion.index)
-    }
-}
+use super::{RationaleError, RationaleRow};
 
 /// Writes `rows`, whole or not at all.
 pub fn write(path: &Path, rows: &[RationaleRow]) -> Result<(), RationaleError> {
@@ -115,7 +45,8 @@ pub fn read(path: &Path) -> Result<Vec<RationaleRow>, RationaleError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::teacher::Finish;
+    use crate::dataset::Example;
+    use crate::teacher::{Completion, Finish};
 
     fn row(index: u32) -> RationaleRow {
         RationaleRow {
@@ -127,6 +58,7 @@ mod tests {
                 rationale: " \n\nno flip, \"é\"".to_owned(),
                 prediction: Some(" yes.".to_owned()),
                 finish: Some(Finish::Other("content_filter".to_owned())),
+                ..Completion::default()
             },
         }
     }

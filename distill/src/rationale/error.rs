@@ -1,0 +1,98 @@
+//! Why rationales cannot be stored or read.
+
+use std::path::PathBuf;
+
+/// Why a rationale file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RationaleError {
+    /// The file cannot be read.
+    #[error("cannot read the rationale file `{path}`")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file cannot be written.
+    #[error("cannot write the rationale file `{path}`")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The database refuses.
+    #[error("rationale store `{path}`")]
+    Database {
+        /// The store.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// The file is not a store of ours, or damaged, or of another version.
+    #[error("rationale store `{path}`: expected {expected}, found {found}")]
+    Store {
+        /// The store.
+        path: PathBuf,
+        /// What is accepted.
+        expected: String,
+        /// What the file holds.
+        found: String,
+    },
+    /// Another process writes into the store.
+    #[error("rationale store `{path}` is locked: expected to be its only writer, found another process")]
+    Locked {
+        /// The store.
+        path: PathBuf,
+    },
+    /// The store belongs to other examples or settings.
+    #[error("rationale store `{path}` was made for something else: expected {expected}, found {found}")]
+    OtherSource {
+        /// The store.
+        path: PathBuf,
+        /// What the store holds.
+        expected: String,
+        /// What is asked for now.
+        found: String,
+    },
+    /// A finished completion would be replaced by another one.
+    #[error(
+        "rationale store `{path}`, `{id}`: expected the completion that it holds, found another one with the same key"
+    )]
+    Conflict {
+        /// The store.
+        path: PathBuf,
+        /// Example and completion.
+        id: String,
+    },
+    /// A line is not a rationale, or repeats one.
+    #[error("rationale file `{path}`, line {line}: expected {expected}, found {found}")]
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// Line, counted from 1.
+        line: usize,
+        /// What is accepted.
+        expected: &'static str,
+        /// What the line holds.
+        found: String,
+    },
+}
+
+impl RationaleError {
+    /// A stable code for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "E_RATIONALE_READ",
+            Self::Write { .. } => "E_RATIONALE_WRITE",
+            Self::Database { .. } => "E_RATIONALE_DATABASE",
+            Self::Store { .. } => "E_RATIONALE_STORE",
+            Self::Locked { .. } => "E_LOCKED",
+            Self::OtherSource { .. } => "E_RATIONALE_OTHER_SOURCE",
+            Self::Conflict { .. } => "E_RATIONALE_CONFLICT",
+            Self::Row { .. } => "E_RATIONALE_ROW",
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What a teacher is asked to do: which examples, how often, and under which limits.
+
+use std::num::NonZeroU32;
+
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::Example;
+use crate::filter::Filter;
+use crate::interrupt::Interrupt;
+use crate::rationale::Store;
+
+/// How many completions an example gets: the degree D of diverse reasoning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Degree {
+    /// So many.
+    Fixed(NonZeroU32),
+    /// As many as pay.
+    Adaptive(Adaptive),
+}
+
+impl Default for Degree {
+    fn default() -> Self {
+        Self::Fixed(NonZeroU32::MIN)
+    }
+}
+
+impl Degree {
+    /// Most completions that an example can get.
+    #[must_use]
+    pub fn most(self) -> u32 {
+        match self {
+            Self::Fixed(degree) => degree.get(),
+            Self::Adaptive(adaptive) => adaptive.most.get(),
+        }
+    }
+}
+
+/// When to stop sampling an example.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adaptive {
+    /// Distinct correct rationales that are enough.
+    pub enough: NonZeroU32,
+    /// Completions after which an example is given up.
+    pub most: NonZeroU32,
+}
+
+/// What the user says about one run of the teachers, apart from what is asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TeachOptions {
+    /// Hard stop, in US dollars over the whole run.
+    pub max_cost_usd: Option<f64>,
+    /// Ask again for completions that failed.
+    pub retry_failed: bool,
+}
+
+/// One source's share of a run: the teacher writes every completion into the store as it arrives.
+pub struct Assignment<'a> {
+    /// Where completions go; what is done there is not asked again.
+    pub store: &'a mut Store,
+    /// Number of the source.
+    pub source: u32,
+    /// The examples, each with its position in the source. They are registered.
+    pub examples: &'a [(u64, Example)],
+    /// Completions per example.
+    pub degree: Degree,
+    /// Tells correct completions from wrong ones, for adaptive degrees.
+    pub filter: &'a Filter,
+    /// What the user says about this run.
+    pub options: &'a TeachOptions,
+    /// Asks to stop.
+    pub interrupt: &'a Interrupt,
+}
