@@ -7,6 +7,7 @@
 pub mod baseline;
 pub mod budget;
 mod error;
+pub mod files;
 mod graded;
 pub mod harness;
 mod interval;
