@@ -16,7 +16,7 @@
 //! 7. [`eval`]: `pupil-runtime` answers test questions with the bundle, and the answers are graded.
 //!
 //! [`experiment`] is the file in which a user says all this; [`pipeline`] runs its stages, each once, in a folder. [`interrupt`],
-//! [`progress`] and [`keyed`] (randomness that needs no state) serve all of them.
+//! [`progress`] and [`keyed`] (randomness that needs no state) serve all of them; [`numpy`] draws as the published code did.
 //!
 //! libtorch is needed by [`student`] and [`train`] alone, and only with the feature `torch`.
 
@@ -28,6 +28,7 @@ pub mod export;
 pub mod filter;
 pub mod interrupt;
 pub mod keyed;
+pub mod numpy;
 pub mod pipeline;
 pub mod progress;
 pub mod rationale;
