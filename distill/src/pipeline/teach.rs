@@ -148,10 +148,7 @@ fn source_record(number: u32, source: &SourcePlan) -> SourceRecord {
                 "generation": source.generation,
             }),
         ),
-        SourcePlan::Bundle(source) => {
-            let name = source.bundle.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            (name, serde_json::json!({"generation": source.generation}))
-        }
+        SourcePlan::Bundle(source) => (source.name(), source.settings()),
     };
     SourceRecord { number, teacher, settings: settings.to_string() }
 }

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use crate::dataset::RowError;
+use crate::rationale::RationaleError;
+
+use super::bundle::BundleTeachError;
 
 /// Why a teacher cannot teach.
 #[derive(Debug, thiserror::Error)]
@@ -73,9 +76,24 @@ pub enum TeachError {
         /// What the line holds.
         found: String,
     },
+    /// The store refuses.
+    #[error(transparent)]
+    Store(#[from] RationaleError),
+    /// A bundle cannot teach.
+    #[error(transparent)]
+    Bundle(#[from] BundleTeachError),
+    /// Somebody asked to stop.
+    #[error("stopped while the teacher was writing; what it wrote is kept, and the same command continues from there")]
+    Interrupted,
 }
 
 impl TeachError {
+    /// Whether the teacher was stopped on request, not by a fault.
+    #[must_use]
+    pub fn is_interruption(&self) -> bool {
+        matches!(self, Self::Interrupted)
+    }
+
     /// A stable code for programs.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -87,6 +105,9 @@ impl TeachError {
             Self::Exhausted { .. } => "E_TEACH_EXHAUSTED",
             Self::ExclusionsFile { .. } => "E_TEACH_EXCLUSIONS_FILE",
             Self::Fingerprint { .. } => "E_TEACH_FINGERPRINT",
+            Self::Store(error) => error.code(),
+            Self::Bundle(error) => error.code(),
+            Self::Interrupted => "E_TEACH_INTERRUPTED",
         }
     }
 }
