@@ -2,7 +2,7 @@
 
 use super::data::STORE;
 use super::stage::Inputs;
-use super::{PipelineError, Run, StageName};
+use super::{PipelineError, Report, Run, StageName};
 use crate::dataset::{Dataset, Example};
 use crate::experiment::SourcePlan;
 use crate::rationale::{ExampleKey, RationaleRow, Record, SourceRecord, Store};
@@ -23,7 +23,8 @@ impl Run<'_> {
         self.once(StageName::Teach, StageName::Teach.as_str(), inputs, |run, _| {
             let mut store = Store::open(&run.path(STORE))?;
             let mut counts = Taught::default();
-            for (number, source) in (0..).zip(&run.plan.sources) {
+            let plan = run.plan;
+            for (number, source) in (0..).zip(&plan.sources) {
                 run.teach_source(&mut store, number, source)?;
                 let progress = store.progress(number)?;
                 counts.examples += progress.examples;
@@ -38,7 +39,7 @@ impl Run<'_> {
         })
     }
 
-    fn teach_source(&self, store: &mut Store, number: u32, source: &SourcePlan) -> Result<(), PipelineError> {
+    fn teach_source(&mut self, store: &mut Store, number: u32, source: &SourcePlan) -> Result<(), PipelineError> {
         match source {
             SourcePlan::Program { task, questions, seed, items, exclude } => {
                 let exclusions = exclude.as_deref().map(Exclusions::read).transpose()?.unwrap_or_default();
@@ -48,8 +49,13 @@ impl Run<'_> {
                 keep(store, number, source, rows.iter().map(|row| row.example.clone()).collect(), rows)
             }
             SourcePlan::Recorded { data, split, completions, degree } => {
-                let examples = Dataset::read(data)?.split(&split.path, &split.name)?;
-                let teacher = RecordedTeacher::read(completions, *degree)?;
+                let dataset = Dataset::read(data)?;
+                let examples = dataset.split(&split.path, &split.name)?;
+                let teacher = RecordedTeacher::read_about(completions, *degree, dataset.examples())?;
+                if !teacher.unmatched().is_empty() {
+                    let name = completions.display();
+                    (self.watch)(Report::Note(format!("`{name}`, left out: {}", teacher.unmatched())));
+                }
                 let (rows, _) = teach(&teacher, &examples)?;
                 keep(store, number, source, examples, rows)
             }

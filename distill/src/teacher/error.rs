@@ -2,42 +2,18 @@
 
 use std::path::PathBuf;
 
-use crate::dataset::RowError;
 use crate::rationale::RationaleError;
 
 use super::bundle::BundleTeachError;
+use super::recorded::RecordedError;
 
 /// Why a teacher cannot teach.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TeachError {
-    /// A row of recorded completions is refused, or the file cannot be read.
-    #[error("cannot read the recorded completions")]
-    Row(#[from] RowError),
-    /// The file holds no completion.
-    #[error("recorded completions `{path}`: expected at least one row, found none")]
-    Empty {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A recorded completion is about something else than the example.
-    #[error(
-        "recorded completions `{path}`, line {line}: expected the {part} of example `{id}`, `{expected}`, found `{found}`"
-    )]
-    Mismatch {
-        /// The file.
-        path: PathBuf,
-        /// Line, counted from 1.
-        line: usize,
-        /// The example.
-        id: String,
-        /// `question` or `answer`.
-        part: &'static str,
-        /// The dataset's text.
-        expected: String,
-        /// The recorded text.
-        found: String,
-    },
+    /// Recorded completions cannot be replayed.
+    #[error(transparent)]
+    Recorded(#[from] RecordedError),
     /// The task is none that a program can teach.
     #[error("program teacher: expected a task among {expected}, found `{found}`")]
     UnknownTask {
@@ -98,9 +74,7 @@ impl TeachError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Row(_) => "E_TEACH_ROW",
-            Self::Empty { .. } => "E_TEACH_EMPTY",
-            Self::Mismatch { .. } => "E_TEACH_MISMATCH",
+            Self::Recorded(error) => error.code(),
             Self::UnknownTask { .. } => "E_TEACH_TASK",
             Self::Exhausted { .. } => "E_TEACH_EXHAUSTED",
             Self::ExclusionsFile { .. } => "E_TEACH_EXCLUSIONS_FILE",
