@@ -175,7 +175,7 @@ impl<B: Backend> Engine<B> {
     /// The contract is not valid; the one so far stays.
     pub fn replace_contract(&mut self, contract: ReasoningContract) -> Result<ReasoningContract, ContractError> {
         contract.validate()?;
-        Ok(std::mem::replace(&mut self.contract, contract))
+        Ok(std::mem::replace(&mut self.student.contract, contract))
     }
 
     /// The student's tokenizer.
