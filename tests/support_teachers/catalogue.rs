@@ -42,8 +42,8 @@ const fn throttled(wait: Wait) -> Fault {
 /// All of them; the number is the position plus one.
 pub(crate) const CATALOGUE: [FaultType; 30] = [
     outage(1, "refused", Outage::Refused),
-    address(2, "DNS failure", "http://nonexistent.invalid:{port}/v1", "nonexistent.invalid"),
-    address(3, "TLS failure", "https://127.0.0.1:{port}/v1", "127.0.0.1"),
+    address(2, "DNS failure", "http://nonexistent.invalid:{port}/v1", "cannot be reached"),
+    address(3, "TLS failure", "https://127.0.0.1:{port}/v1", "cannot be reached"),
     outage(4, "black-holed connect", Outage::BlackHole),
     replies(5, "reset before headers", EARLY, &[Fault::Reset]),
     timed(replies(6, "no header", RARE, &[Fault::NoHeader])),
@@ -149,7 +149,15 @@ pub(crate) const CATALOGUE: [FaultType; 30] = [
         When::Attempts { first: 1, share: 0.02 },
         &[Fault::Huge { is_announced: true }, Fault::Huge { is_announced: false }, Fault::Bomb],
     ),
-    replies(29, "redirect to another host", EARLY, &[Fault::Redirect(302), Fault::Redirect(307), Fault::Redirect(308)]),
+    FaultType {
+        course: Course::Stops("redirects"),
+        ..replies(
+            29,
+            "redirect to another host",
+            When::After(60),
+            &[Fault::Redirect(302), Fault::Redirect(307), Fault::Redirect(308)],
+        )
+    },
     replies(
         30,
         "odd usage",

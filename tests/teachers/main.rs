@@ -30,16 +30,10 @@ mod catalogue_runs;
 mod checks;
 mod kills;
 mod patience;
+mod server_itself;
+mod system_calls;
 
 /// A count from the environment, or the one of a quick run.
 fn count(name: &str, quick: u64) -> u64 {
     std::env::var(name).map_or(quick, |text| text.parse().unwrap())
-}
-
-#[test]
-fn the_server_is_deterministic_and_its_bomb_is_small() {
-    let body = br#"{"messages": [{"role": "user", "content": "Q: Question 3: what is 20 plus 30?"}], "seed": 7}"#;
-    let answer = || answers::Asked::parse("/v1/chat/completions", body).unwrap().answer();
-    assert_eq!(answer(), answer());
-    assert!(bomb::gzip().len() < 1 << 20);
 }
