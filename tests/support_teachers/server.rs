@@ -12,7 +12,7 @@ use pupil_distill::keyed::mix;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::answers::{Asked, fingerprint};
 use crate::fault::{Cause, Fault, Outage, When};
@@ -22,6 +22,8 @@ use crate::log::Entry;
 
 /// How long a port is without a server.
 const OUTAGE: Duration = Duration::from_millis(500);
+/// A connection that takes longer finds the backlog full.
+const FILLING: Duration = Duration::from_millis(20);
 /// Requests before an outage: this many, and by the seed up to as many more.
 const BEFORE_OUTAGE: u64 = 40;
 
@@ -149,12 +151,11 @@ async fn outage(shared: &Shared) -> io::Result<TcpListener> {
     if let Some(Cause::Outage(Outage::BlackHole)) = shared.conduct.cause {
         let deaf = listen(shared.address, 1)?;
         // What the backlog holds is answered by the kernel; once it is full, nothing is.
-        let mut fillers = JoinSet::new();
-        for _ in 0..4 {
-            fillers.spawn(TcpStream::connect(shared.address));
+        let mut fillers = Vec::new();
+        while let Ok(filler) = timeout(FILLING, TcpStream::connect(shared.address)).await {
+            fillers.push(filler);
         }
         sleep(OUTAGE).await;
-        fillers.shutdown().await;
         drop(deaf);
     } else {
         sleep(OUTAGE).await;

@@ -74,7 +74,7 @@ fn each_fault_is_what_its_name_says() {
 fn an_outage_is_one() {
     for outage in [Outage::Refused, Outage::BlackHole] {
         let server = Server::start(Conduct { cause: Some(Cause::Outage(outage)), ..Conduct::good() }, "");
-        while reply_status(&server).is_some_and(|status| status == "HTTP/1.1 200") {}
+        while reply_status(&server).is_some() {}
         let start = Instant::now();
         let address = ([127, 0, 0, 1], server.port()).into();
         let error = TcpStream::connect_timeout(&address, Duration::from_millis(100)).unwrap_err();
@@ -89,7 +89,7 @@ fn an_outage_is_one() {
 /// The first words of the reply, if there is one.
 fn reply_status(server: &Server) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", server.port())).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(1))).ok()?;
+    stream.set_read_timeout(Some(Duration::from_millis(100))).ok()?;
     stream.write_all(request(false).as_bytes()).ok()?;
     let mut words = [0; 12];
     stream.read_exact(&mut words).ok()?;
