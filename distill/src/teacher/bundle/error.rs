@@ -37,6 +37,9 @@ pub enum BundleTeachError {
         /// Why.
         source: GenerateError,
     },
+    /// The runtime fails, whatever the question.
+    #[error("the bundle cannot write completions side by side")]
+    Batch(#[source] GenerateError),
 }
 
 impl BundleTeachError {
@@ -48,7 +51,7 @@ impl BundleTeachError {
             Self::Load(_) => "E_TEACH_LOAD",
             Self::NoMarker { .. } => "E_TEACH_NO_MARKER",
             Self::Sampling { .. } => "E_TEACH_SAMPLING",
-            Self::Generate { .. } => "E_TEACH_GENERATE",
+            Self::Generate { .. } | Self::Batch(_) => "E_TEACH_GENERATE",
         }
     }
 }

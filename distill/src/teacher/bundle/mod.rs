@@ -1,8 +1,8 @@
 //! A bundle of ours as a teacher: a student that teaches, on this machine.
 //!
-//! Several engines answer side by side, each on one thread and each about one example at a time; one writer commits what they
-//! wrote in groups. Which seed a completion has depends on its example and index alone, so the order and the number of the
-//! workers change nothing.
+//! Several engines answer side by side, each on one thread and each writing many completions at once; one writer commits what
+//! they wrote in groups. Which seed a completion has depends on its example and index alone, and what is written in a row not
+//! on the rows beside it, so the order and the number of the workers change nothing.
 
 mod error;
 mod pool;
@@ -22,6 +22,11 @@ use super::{Assignment, TeachError};
 
 pub use error::BundleTeachError;
 pub use sampling::Sampling;
+
+/// Completions that one engine writes side by side at most; more gain little once the cores are busy.
+const MOST_ROWS: usize = 32;
+/// Memory that one engine's caches may take.
+const MOST_CACHE_BYTES: usize = 512 << 20;
 
 /// A local student that teaches.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -51,6 +56,14 @@ impl BundleSource {
         serde_json::json!({"bundle": digest.ok().map(|digest| digest.to_string()), "sampling": self.sampling})
     }
 
+    /// [`Self::settings`] and in how many rows it is written: another number can decide between two words that are about
+    /// equally probable.
+    fn parameters(&self, rows: NonZeroUsize) -> serde_json::Value {
+        let mut parameters = self.settings();
+        parameters["rows"] = rows.get().into();
+        parameters
+    }
+
     /// Refuses settings that make no sense, in words of expected and found.
     pub fn check(&self) -> Result<(), String> {
         self.sampling.check().map_err(|found| format!("teacher `bundle`: {found}"))?;
@@ -69,6 +82,13 @@ impl BundleSource {
     }
 }
 
+/// How many completions an engine writes side by side: as many as pay, if their caches fit into [`MOST_CACHE_BYTES`].
+fn rows(bundle: &Bundle) -> NonZeroUsize {
+    let config = bundle.config();
+    let row_bytes = config.kv_bytes_per_token(size_of::<f32>()) * config.context_tokens;
+    NonZeroUsize::new((MOST_CACHE_BYTES / row_bytes.max(1)).min(MOST_ROWS)).unwrap_or(NonZeroUsize::MIN)
+}
+
 /// Lets the bundle answer every missing completion of the assignment.
 ///
 /// # Errors
@@ -84,10 +104,12 @@ pub fn teach(source: &BundleSource, assignment: &mut Assignment<'_>) -> Result<(
         .map(|_| Engine::open_with(&bundle, &options))
         .collect::<Result<_, _>>()
         .map_err(BundleTeachError::Load)?;
+    let rows = rows(&bundle);
     let lesson = worker::Lesson {
         sampling: &source.sampling,
         teacher: source.name(),
-        parameters: source.settings().to_string(),
+        parameters: source.parameters(rows).to_string(),
+        rows,
         marker,
         degree: assignment.degree,
         filter: assignment.filter,

@@ -16,14 +16,16 @@ use crate::teacher::{Assignment, Degree, TeachError};
 /// Completions that are committed together at most, and how long one waits for others.
 const GROUP_ROWS: usize = 256;
 const GROUP_TIME: Duration = Duration::from_millis(250);
+/// Most examples that a worker takes at once: several times its rows, so that few stand empty at the end.
+const MOST_EXAMPLES: usize = 64;
 /// How often the writer looks whether somebody asked to stop.
 const TICK: Duration = Duration::from_millis(50);
 
 /// What a worker tells the writer.
 enum Message {
     Finished(Box<Record>),
-    /// The worker is through with an example.
-    Through,
+    /// The worker is through with so many examples.
+    Through(usize),
     Broken(BundleTeachError),
 }
 
@@ -33,8 +35,8 @@ pub(super) fn run(
     lesson: &Lesson<'_>,
     assignment: &mut Assignment<'_>,
 ) -> Result<(), TeachError> {
-    let cancel = CancelToken::new();
-    let (hand_out, tasks) = mpsc::sync_channel(2 * engines.len());
+    let (cancel, workers) = (CancelToken::new(), engines.len());
+    let (hand_out, tasks) = mpsc::sync_channel(workers);
     let (report, messages) = mpsc::channel();
     let tasks = Mutex::new(tasks);
     thread::scope(|scope| {
@@ -43,7 +45,7 @@ pub(super) fn run(
             scope.spawn(move || work(&mut engine, lesson, tasks, &report, cancel));
         }
         drop(report);
-        let outcome = Writer::new(assignment, &cancel).run(hand_out, &messages);
+        let outcome = Writer::new(assignment, &cancel, workers).run(hand_out, &messages);
         // Also after an error of the store, so that no worker goes on for nobody.
         cancel.cancel();
         outcome
@@ -53,30 +55,29 @@ pub(super) fn run(
 fn work(
     engine: &mut Engine,
     lesson: &Lesson<'_>,
-    tasks: &Mutex<Receiver<Task<'_>>>,
+    tasks: &Mutex<Receiver<Vec<Task<'_>>>>,
     report: &Sender<Message>,
     cancel: &CancelToken,
 ) {
     loop {
         // A worker that panicked has not touched the receiver; the others may go on.
-        let task = tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).recv();
-        let Ok(task) = task else { return };
-        let _through = Through(report);
+        let Ok(tasks) = tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).recv() else { return };
+        let _through = Through(report, tasks.len());
         let mut finished = |record| {
             let _ = report.send(Message::Finished(Box::new(record)));
         };
-        if let Err(error) = lesson.answer(engine, task, cancel, &mut finished) {
+        if let Err(error) = lesson.answer(engine, tasks, cancel, &mut finished) {
             let _ = report.send(Message::Broken(error));
         }
     }
 }
 
-/// Says that an example is through, even if the worker panics, so that nobody waits for it.
-struct Through<'a>(&'a Sender<Message>);
+/// Says that examples are through, even if the worker panics, so that nobody waits for them.
+struct Through<'a>(&'a Sender<Message>, usize);
 
 impl Drop for Through<'_> {
     fn drop(&mut self) {
-        let _ = self.0.send(Message::Through);
+        let _ = self.0.send(Message::Through(self.1));
     }
 }
 
@@ -84,9 +85,11 @@ impl Drop for Through<'_> {
 struct Writer<'w, 'a> {
     assignment: &'w mut Assignment<'a>,
     cancel: &'w CancelToken,
-    /// The next example to look at, and the one that no worker had room for.
+    /// The next example to look at, and those that no worker had room for.
     next: usize,
-    waiting: Option<Task<'a>>,
+    waiting: Vec<Task<'a>>,
+    /// Examples that are handed out at once.
+    together: usize,
     /// Examples that were handed out and are not through.
     in_work: usize,
     broken: Option<BundleTeachError>,
@@ -98,13 +101,15 @@ struct Writer<'w, 'a> {
 }
 
 impl<'w, 'a> Writer<'w, 'a> {
-    fn new(assignment: &'w mut Assignment<'a>, cancel: &'w CancelToken) -> Self {
-        let bar = Progress::new("teach", "examples", assignment.examples.len() as u64, 0);
+    fn new(assignment: &'w mut Assignment<'a>, cancel: &'w CancelToken, workers: usize) -> Self {
+        let examples = assignment.examples.len();
+        let bar = Progress::new("teach", "examples", examples as u64, 0);
         Self {
             assignment,
             cancel,
             next: 0,
-            waiting: None,
+            waiting: Vec::new(),
+            together: examples.div_ceil(2 * workers).clamp(1, MOST_EXAMPLES),
             in_work: 0,
             broken: None,
             group: Vec::new(),
@@ -115,7 +120,7 @@ impl<'w, 'a> Writer<'w, 'a> {
         }
     }
 
-    fn run(mut self, hand_out: SyncSender<Task<'a>>, messages: &Receiver<Message>) -> Result<(), TeachError> {
+    fn run(mut self, hand_out: SyncSender<Vec<Task<'a>>>, messages: &Receiver<Message>) -> Result<(), TeachError> {
         loop {
             self.feed(&hand_out)?;
             if self.in_work == 0 {
@@ -145,13 +150,17 @@ impl<'w, 'a> Writer<'w, 'a> {
     }
 
     /// Hands out examples as long as there is room for them.
-    fn feed(&mut self, hand_out: &SyncSender<Task<'a>>) -> Result<(), TeachError> {
+    fn feed(&mut self, hand_out: &SyncSender<Vec<Task<'a>>>) -> Result<(), TeachError> {
         while !self.cancel.is_cancelled() {
-            let Some(task) = self.next_task()? else { return Ok(()) };
-            match hand_out.try_send(task) {
-                Ok(()) => self.in_work += 1,
-                Err(TrySendError::Full(task) | TrySendError::Disconnected(task)) => {
-                    self.waiting = Some(task);
+            self.gather()?;
+            if self.waiting.is_empty() {
+                return Ok(());
+            }
+            let count = self.waiting.len();
+            match hand_out.try_send(std::mem::take(&mut self.waiting)) {
+                Ok(()) => self.in_work += count,
+                Err(TrySendError::Full(tasks) | TrySendError::Disconnected(tasks)) => {
+                    self.waiting = tasks;
                     return Ok(());
                 }
             }
@@ -159,21 +168,22 @@ impl<'w, 'a> Writer<'w, 'a> {
         Ok(())
     }
 
-    fn next_task(&mut self) -> Result<Option<Task<'a>>, TeachError> {
-        let mut task = self.waiting.take();
-        while task.is_none() && self.next < self.assignment.examples.len() {
-            task = self.task(self.next)?;
+    /// Finds examples for which something is missing, as many as are handed out at once.
+    fn gather(&mut self) -> Result<(), TeachError> {
+        while self.waiting.len() < self.together && self.next < self.assignment.examples.len() {
+            let task = self.task(self.next)?;
+            self.waiting.extend(task);
             self.next += 1;
         }
-        Ok(task)
+        Ok(())
     }
 
     fn take(&mut self, message: Message) {
         match message {
             Message::Finished(record) => self.collect(*record),
-            Message::Through => {
-                self.in_work -= 1;
-                self.bar.advance();
+            Message::Through(examples) => {
+                self.in_work -= examples;
+                (0..examples).for_each(|_| self.bar.advance());
             }
             Message::Broken(error) => {
                 self.cancel.cancel();

@@ -1,10 +1,10 @@
-//! One engine's work: the missing completions of one example after the other.
+//! One engine's work: the missing completions of some examples, many at once.
 
 use std::collections::HashSet;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use pupil_runtime::{CancelToken, Engine, GenerateError, Outcome, Solution};
+use pupil_runtime::{CancelToken, Engine, GenerateError, Outcome, Question, Solution};
 
 use super::{BundleTeachError, Sampling};
 use crate::dataset::Example;
@@ -22,6 +22,8 @@ pub(super) struct Lesson<'a> {
     /// Announces the answer in what the student writes.
     pub(super) marker: String,
     pub(super) degree: Degree,
+    /// Completions that are written side by side.
+    pub(super) rows: NonZeroUsize,
     pub(super) filter: &'a Filter,
 }
 
@@ -33,70 +35,126 @@ pub(super) struct Task<'a> {
     pub(super) known: Vec<(u32, Option<Completion>)>,
 }
 
+/// An example in work: which of its completions is looked at next, and whether more are needed.
+struct Desk<'a> {
+    task: Task<'a>,
+    next: u32,
+    enough: Enough,
+    is_enough: bool,
+}
+
 impl Lesson<'_> {
-    /// Writes the missing completions of an example, in the order of their indices; `report` gets each as it is finished.
+    /// Writes the missing completions of `tasks`; `report` gets each as it is finished.
     ///
     /// An adaptive degree depends on the completions before alone, finished earlier or now, so a resumed run stops where an
     /// unbroken one does.
     pub(super) fn answer(
         &self,
         engine: &mut Engine,
-        mut task: Task<'_>,
+        tasks: Vec<Task<'_>>,
         cancel: &CancelToken,
         report: &mut dyn FnMut(Record),
     ) -> Result<(), BundleTeachError> {
-        let mut enough = Enough::of(self.degree);
-        for index in 0..self.degree.most() {
-            let known = task.known.iter_mut().find(|(known, _)| *known == index);
-            let completion = match known {
-                Some((_, completion)) => completion.take(),
-                None if cancel.is_cancelled() => return Ok(()),
-                None => {
-                    let Some(record) = self.complete(engine, &task, index, cancel)? else { return Ok(()) };
-                    let completion = (record.state == State::Done).then(|| record.completion.clone());
-                    report(record);
-                    completion
-                }
-            };
-            if completion.is_some_and(|completion| enough.reached_with(self, task.example, completion)) {
+        let desk = |task| Desk { task, next: 0, enough: Enough::of(self.degree), is_enough: false };
+        let mut desks: Vec<Desk<'_>> = tasks.into_iter().map(desk).collect();
+        loop {
+            let wanted = self.wanted(&mut desks);
+            if wanted.is_empty() || cancel.is_cancelled() {
                 return Ok(());
             }
+            for (place, record) in self.complete(engine, &desks, &wanted, cancel, report)? {
+                let Desk { task, enough, is_enough, .. } = &mut desks[place];
+                *is_enough |= enough.reached_with(self, task.example, record);
+            }
         }
-        Ok(())
     }
 
-    /// One completion; none if it was cancelled.
+    /// What is asked in the next round, as places of examples and indices of completions: with a fixed degree everything
+    /// that is missing, with an adaptive one the next completion of each example that needs more.
+    fn wanted(&self, desks: &mut [Desk<'_>]) -> Vec<(usize, u32)> {
+        let mut wanted = Vec::new();
+        for (place, desk) in desks.iter_mut().enumerate() {
+            while desk.next < self.degree.most() && !desk.is_enough {
+                let index = desk.next;
+                desk.next += 1;
+                match desk.task.known.iter_mut().find(|(known, _)| *known == index) {
+                    Some((_, None)) => {}
+                    Some((_, completion)) => {
+                        let completion = completion.take().unwrap_or_default();
+                        desk.is_enough = desk.enough.reached_with(self, desk.task.example, completion);
+                    }
+                    None => {
+                        wanted.push((place, index));
+                        if matches!(self.degree, Degree::Adaptive(_)) {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        wanted
+    }
+
+    /// Writes the wanted completions; those that are whole, each with the place of its example, in the order of `wanted`.
     fn complete(
         &self,
         engine: &mut Engine,
-        task: &Task<'_>,
-        index: u32,
+        desks: &[Desk<'_>],
+        wanted: &[(usize, u32)],
         cancel: &CancelToken,
-    ) -> Result<Option<Record>, BundleTeachError> {
-        let question = &task.example.question;
+        report: &mut dyn FnMut(Record),
+    ) -> Result<Vec<(usize, Completion)>, BundleTeachError> {
+        let questions: Vec<Question> = wanted
+            .iter()
+            .map(|&(place, index)| self.question(&desks[place].task, index, cancel))
+            .collect::<Result<_, _>>()?;
+        let prompts: Vec<String> = questions.iter().map(|question| engine.contract().prompt(&question.text)).collect();
+        let (mut whole, mut broken) = (Vec::new(), None);
+        let finished = |number: usize, result: Result<Solution, GenerateError>| {
+            let (place, index) = wanted[number];
+            let task = &desks[place].task;
+            let completion = self.begun(task, index, &prompts[number]);
+            match result {
+                Ok(solution) if solution.outcome == Outcome::Cancelled => {}
+                Ok(solution) => {
+                    let record = self.record(task.key, completion, solution);
+                    whole.push((number, place, record.completion.clone()));
+                    report(record);
+                }
+                // A question that is too long for this student is a fact about the question, not about the run.
+                Err(error @ GenerateError::ContextExceeded { .. }) => {
+                    let failure = Failure { code: "context_exceeded".to_owned(), detail: error.to_string() };
+                    let record = Record::done(task.key, completion);
+                    report(Record { state: State::Failed, failure: Some(failure), ..record });
+                }
+                Err(source) => {
+                    cancel.cancel();
+                    let id = task.example.id.clone();
+                    broken.get_or_insert(BundleTeachError::Generate { id, source });
+                }
+            }
+        };
+        engine.solve_batch(&questions, self.rows, finished).map_err(BundleTeachError::Batch)?;
+        whole.sort_unstable_by_key(|(number, ..)| *number);
+        broken.map_or_else(|| Ok(whole.into_iter().map(|(_, place, completion)| (place, completion)).collect()), Err)
+    }
+
+    fn question(&self, task: &Task<'_>, index: u32, cancel: &CancelToken) -> Result<Question, BundleTeachError> {
         let seed = self.sampling.seed_of(task.example, index);
-        let request = self
-            .sampling
-            .request(seed, cancel)
-            .map_err(|error| BundleTeachError::Sampling { found: error.to_string() })?;
-        let completion = Completion {
+        let request = self.sampling.request(seed, cancel);
+        let request = request.map_err(|error| BundleTeachError::Sampling { found: error.to_string() })?;
+        Ok(Question { text: task.example.question.clone(), request })
+    }
+
+    /// A completion of which nothing is written yet.
+    fn begun(&self, task: &Task<'_>, index: u32, prompt: &str) -> Completion {
+        Completion {
             index,
-            prompt: Some(engine.contract().prompt(question)),
+            prompt: Some(prompt.to_owned()),
             marker: Some(self.marker.clone()),
             parameters: Some(self.parameters.clone()),
-            seed,
+            seed: self.sampling.seed_of(task.example, index),
             ..Completion::default()
-        };
-        match engine.solve(question, &request) {
-            Ok(solution) if solution.outcome == Outcome::Cancelled => Ok(None),
-            Ok(solution) => Ok(Some(self.record(task.key, completion, solution))),
-            // A question that is too long for this student is a fact about the question, not about the run.
-            Err(error @ GenerateError::ContextExceeded { .. }) => {
-                let failure = Failure { code: "context_exceeded".to_owned(), detail: error.to_string() };
-                let record = Record::done(task.key, completion);
-                Ok(Some(Record { state: State::Failed, failure: Some(failure), ..record }))
-            }
-            Err(source) => Err(BundleTeachError::Generate { id: task.example.id.clone(), source }),
         }
     }
 
