@@ -1,9 +1,11 @@
 //! The stage in which the teachers write rationales.
 
+use std::num::NonZeroUsize;
+
 use super::data::STORE;
 use super::stage::Inputs;
 use super::{PipelineError, Run, StageName};
-use crate::dataset::{Dataset, Example};
+use crate::dataset::{Dataset, Example, training_subset};
 use crate::experiment::SourcePlan;
 use crate::rationale::{ExampleKey, RationaleRow, Record, SourceRecord, Store};
 use crate::teacher::openai::Questions;
@@ -20,9 +22,17 @@ impl Run<'_> {
         for (index, source) in self.plan.sources.iter().enumerate() {
             describe(&mut inputs, index, source)?;
         }
+        if let Some(count) = self.plan.training_questions {
+            inputs.settings("training_questions", &count);
+        }
         self.once(StageName::Teach, StageName::Teach.as_str(), inputs, |run, _| {
             // Everything that a user can get wrong is read before there is a store.
-            let lessons: Vec<Lesson> = run.plan.sources.iter().map(Lesson::of).collect::<Result<_, _>>()?;
+            let lessons: Vec<Lesson> = run
+                .plan
+                .sources
+                .iter()
+                .map(|source| Lesson::of(source, run.plan.training_questions))
+                .collect::<Result<_, _>>()?;
             let mut store = Store::open(&run.path(STORE))?;
             let mut counts = Taught::default();
             for ((number, source), lesson) in (0..).zip(&run.plan.sources).zip(lessons) {
@@ -86,7 +96,11 @@ struct Lesson {
 }
 
 impl Lesson {
-    fn of(source: &SourcePlan) -> Result<Self, PipelineError> {
+    fn of(source: &SourcePlan, most: Option<NonZeroUsize>) -> Result<Self, PipelineError> {
+        let limited = |examples| match most {
+            Some(most) => Ok::<_, PipelineError>(training_subset(examples, most)?),
+            None => Ok(examples),
+        };
         let (examples, rows) = match source {
             SourcePlan::Program { task, questions, seed, items, exclude } => {
                 let exclusions = exclude.as_deref().map(Exclusions::read).transpose()?.unwrap_or_default();
@@ -95,12 +109,14 @@ impl Lesson {
                 (rows.iter().map(|row| row.example.clone()).collect(), rows)
             }
             SourcePlan::Recorded { data, split, completions, degree } => {
-                let examples = Dataset::read(data)?.split(&split.path, &split.name)?;
+                let examples = limited(Dataset::read(data)?.split(&split.path, &split.name)?)?;
                 let (rows, _) = teach(&RecordedTeacher::read(completions, *degree)?, &examples)?;
                 (examples, rows)
             }
-            SourcePlan::Openai(source) | SourcePlan::Batch(source) => (examples(&source.questions)?, Vec::new()),
-            SourcePlan::Bundle(source) => (examples(&source.questions)?, Vec::new()),
+            SourcePlan::Openai(source) | SourcePlan::Batch(source) => {
+                (limited(examples(&source.questions)?)?, Vec::new())
+            }
+            SourcePlan::Bundle(source) => (limited(examples(&source.questions)?)?, Vec::new()),
         };
         Ok(Self { examples: (0..).zip(examples).collect(), rows })
     }
