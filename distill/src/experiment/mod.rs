@@ -1,13 +1,19 @@
 //! The experiment file: what the user typed ([`Experiment`], TOML), validated into what the program needs ([`Plan`]).
 
+mod file;
+mod measurement;
 mod plan;
 mod self_training;
 mod source;
 mod student;
+mod sweep;
 mod train;
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+pub use file::{ExperimentFile, FilePlan};
+pub use measurement::{MeasuredStudent, MeasuredStudentPlan, Measurement, MeasurementPlan, PromptingTable};
 pub use plan::{EvalPlan, Plan, SourcePlan, StudentPlan};
 use pupil_models::answer::{AnswerKind, Grader};
 use pupil_models::bundle::BundleError;
@@ -16,9 +22,11 @@ pub use self_training::{SelfTraining, rounds};
 use serde::{Deserialize, Serialize};
 pub use source::Source;
 pub use student::StudentTable;
+pub use sweep::{Sweep, Variant};
 pub use train::TrainTable;
 
 use crate::dataset::SplitReference;
+use crate::teacher::prompting::ExemplarError;
 use crate::vocabulary::VocabularyPlan;
 
 /// What is wrong with an experiment file.
@@ -54,6 +62,23 @@ pub enum ExperimentError {
     /// The contract is refused.
     #[error("experiment file, `contract`")]
     Contract(#[from] ContractError),
+    /// The file of exemplars is refused.
+    #[error("experiment file, `prompting.exemplars`")]
+    Exemplars(#[source] Box<ExemplarError>),
+    /// A variant of a sweep is not an experiment.
+    #[error("sweep, variant `{variant}`: {found}")]
+    Variant {
+        /// The variant.
+        variant: String,
+        /// What the parser met.
+        found: String,
+    },
+    /// A sweep where one experiment is expected.
+    #[error("experiment file `{path}`: expected one experiment, found a `sweep` over several")]
+    Sweep {
+        /// The file.
+        path: PathBuf,
+    },
     /// The checkpoint to start from is refused.
     #[error("experiment file, `student.checkpoint`")]
     Checkpoint(#[from] BundleError),
@@ -83,6 +108,9 @@ pub struct Experiment {
     pub contract: ContractTable,
     /// Where rationales come from.
     pub source: Vec<Source>,
+    /// Only so many questions of each source that reads a dataset, drawn as the published subsets are; all if absent.
+    #[serde(default)]
+    pub training_questions: Option<NonZeroUsize>,
     /// Which rationales are kept.
     #[serde(default)]
     pub filter: FilterTable,

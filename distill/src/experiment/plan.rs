@@ -1,5 +1,6 @@
 //! What the program needs, built once from what the user typed: paths resolved, values checked, the contract complete.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use pupil_models::answer::Grader;
@@ -27,6 +28,8 @@ pub struct Plan {
     pub contract: ReasoningContract,
     /// Where rationales come from.
     pub sources: Vec<SourcePlan>,
+    /// Only so many questions of each source that reads a dataset.
+    pub training_questions: Option<NonZeroUsize>,
     /// The grader of the teacher's answers.
     pub filter_grader: Grader,
     /// The student.
@@ -96,10 +99,10 @@ impl Plan {
     /// # Errors
     /// [`ExperimentError`]; nothing is written.
     pub fn new(experiment: &Experiment, base: &Path, runs: &Path) -> Result<Self, ExperimentError> {
-        let legal = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
         let name = &experiment.name;
-        let is_plain = !name.is_empty() && !name.starts_with('.') && name.chars().all(legal);
-        require("name", is_plain, "letters, digits, `-`, `_` and `.`", format!("`{name}`"))?;
+        require_plain(name)?;
+        let has_budgets = experiment.eval.iter().all(|eval| !eval.budgets.contains(&0));
+        require("eval.budgets", has_budgets, "numbers above 0", 0)?;
         require("source", !experiment.source.is_empty(), "at least one", "none")?;
         require("export.parity_prompts", experiment.export.parity_prompts > 0, "a number above 0", 0)?;
         let contract = contract(experiment)?;
@@ -110,12 +113,20 @@ impl Plan {
             filter_grader: experiment.filter.grader.unwrap_or(contract.grader),
             contract,
             sources: experiment.source.iter().map(|source| resolve_source(source, base)).collect(),
+            training_questions: experiment.training_questions,
             student: student(experiment, base)?,
             train: experiment.train.settings()?,
             parity_prompts: experiment.export.parity_prompts,
             evals: experiment.eval.iter().map(|table| eval_plan(table, base)).collect(),
         })
     }
+}
+
+/// Refuses names that could not be a folder's everywhere.
+pub(super) fn require_plain(name: &str) -> Result<(), ExperimentError> {
+    let legal = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+    let is_plain = !name.is_empty() && !name.starts_with('.') && name.chars().all(legal);
+    require("name", is_plain, "letters, digits, `-`, `_` and `.`", format!("`{name}`"))
 }
 
 fn contract(experiment: &Experiment) -> Result<ReasoningContract, ExperimentError> {

@@ -4,14 +4,16 @@
 
 mod data;
 mod error;
+mod measure;
 mod stage;
 mod student;
 mod teach;
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use error::PipelineError;
+pub use measure::measure;
 pub use stage::StageRecord;
 
 use pupil_models::durable;
@@ -81,6 +83,22 @@ pub enum Report {
     Note(String),
 }
 
+/// Makes a run's folder and locks it; it is free again once the file is dropped.
+fn lock(folder: &Path) -> Result<File, PipelineError> {
+    let failed = |path: &Path, source| PipelineError::File { path: path.to_owned(), source };
+    std::fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
+    let path = folder.join("lock");
+    let lock = File::create(&path).map_err(|source| failed(&path, source))?;
+    match lock.try_lock() {
+        Ok(()) => {
+            durable::remove_leftovers(folder).map_err(|source| failed(folder, source))?;
+            Ok(lock)
+        }
+        Err(std::fs::TryLockError::WouldBlock) => Err(PipelineError::Locked { folder: folder.to_owned() }),
+        Err(std::fs::TryLockError::Error(source)) => Err(failed(&path, source)),
+    }
+}
+
 /// A run under way; it holds the folder's lock.
 pub struct Run<'a> {
     plan: &'a Plan,
@@ -99,18 +117,7 @@ impl<'a> Run<'a> {
         interrupt: &'a Interrupt,
         watch: &'a mut dyn FnMut(Report),
     ) -> Result<Self, PipelineError> {
-        let failed = |path: &PathBuf, source| PipelineError::File { path: path.clone(), source };
-        std::fs::create_dir_all(&plan.folder).map_err(|source| failed(&plan.folder, source))?;
-        let path = plan.folder.join("lock");
-        let lock = File::create(&path).map_err(|source| failed(&path, source))?;
-        match lock.try_lock() {
-            Ok(()) => {
-                durable::remove_leftovers(&plan.folder).map_err(|source| failed(&plan.folder, source))?;
-                Ok(Self { plan, interrupt, watch, _lock: lock })
-            }
-            Err(std::fs::TryLockError::WouldBlock) => Err(PipelineError::Locked { folder: plan.folder.clone() }),
-            Err(std::fs::TryLockError::Error(source)) => Err(failed(&path, source)),
-        }
+        Ok(Self { plan, interrupt, watch, _lock: lock(&plan.folder)? })
     }
 
     /// Runs the stages up to and including `last`; those that are done are passed over.

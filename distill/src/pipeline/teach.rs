@@ -1,9 +1,11 @@
 //! The stage in which the teachers write rationales.
 
+use std::num::NonZeroUsize;
+
 use super::data::STORE;
 use super::stage::Inputs;
 use super::{PipelineError, Report, Run, StageName};
-use crate::dataset::{Dataset, Example};
+use crate::dataset::{Dataset, Example, training_subset};
 use crate::experiment::SourcePlan;
 use crate::rationale::{ExampleKey, RationaleRow, Record, SourceRecord, Store};
 use crate::teacher::openai::Questions;
@@ -20,9 +22,17 @@ impl Run<'_> {
         for (index, source) in self.plan.sources.iter().enumerate() {
             describe(&mut inputs, index, source)?;
         }
+        if let Some(count) = self.plan.training_questions {
+            inputs.settings("training_questions", &count);
+        }
         self.once(StageName::Teach, StageName::Teach.as_str(), inputs, |run, _| {
             // Everything that a user can get wrong is read before there is a store.
-            let lessons: Vec<Lesson> = run.plan.sources.iter().map(Lesson::of).collect::<Result<_, _>>()?;
+            let lessons: Vec<Lesson> = run
+                .plan
+                .sources
+                .iter()
+                .map(|source| Lesson::of(source, run.plan.training_questions))
+                .collect::<Result<_, _>>()?;
             let mut store = Store::open(&run.path(STORE))?;
             let mut counts = Taught::default();
             let plan = run.plan;
@@ -96,7 +106,11 @@ struct Lesson {
 }
 
 impl Lesson {
-    fn of(source: &SourcePlan) -> Result<Self, PipelineError> {
+    fn of(source: &SourcePlan, most: Option<NonZeroUsize>) -> Result<Self, PipelineError> {
+        let limited = |examples| match most {
+            Some(most) => Ok::<_, PipelineError>(training_subset(examples, most)?),
+            None => Ok(examples),
+        };
         let mut note = None;
         let (examples, rows) = match source {
             SourcePlan::Program { task, questions, seed, items, exclude } => {
@@ -107,15 +121,17 @@ impl Lesson {
             }
             SourcePlan::Recorded { data, split, completions, degree } => {
                 let dataset = Dataset::read(data)?;
-                let examples = dataset.split(&split.path, &split.name)?;
+                let examples = limited(dataset.split(&split.path, &split.name)?)?;
                 let teacher = RecordedTeacher::read_about(completions, *degree, dataset.examples())?;
                 if !teacher.unmatched().is_empty() {
                     note = Some(format!("`{}`, left out: {}", completions.display(), teacher.unmatched()));
                 }
                 (examples.clone(), teach(&teacher, &examples)?.0)
             }
-            SourcePlan::Openai(source) | SourcePlan::Batch(source) => (examples(&source.questions)?, Vec::new()),
-            SourcePlan::Bundle(source) => (examples(&source.questions)?, Vec::new()),
+            SourcePlan::Openai(source) | SourcePlan::Batch(source) => {
+                (limited(examples(&source.questions)?)?, Vec::new())
+            }
+            SourcePlan::Bundle(source) => (limited(examples(&source.questions)?)?, Vec::new()),
         };
         Ok(Self { examples: (0..).zip(examples).collect(), rows, note })
     }
