@@ -84,13 +84,14 @@ pub fn teach(source: &BundleSource, assignment: &mut Assignment<'_>) -> Result<(
         .map(|_| Engine::open_with(&bundle, &options))
         .collect::<Result<_, _>>()
         .map_err(BundleTeachError::Load)?;
+    let filter = assignment.filter.clone();
     let lesson = worker::Lesson {
         sampling: &source.sampling,
         teacher: source.name(),
         parameters: source.settings().to_string(),
         marker,
         degree: assignment.degree,
-        filter: assignment.filter,
+        filter: &filter,
     };
     pool::run(engines, &lesson, assignment)
 }

@@ -53,8 +53,8 @@ impl Classroom {
             source: 0,
             examples: &self.examples,
             degree,
-            filter: &Filter::of(&contract),
-            options: &TeachOptions::default(),
+            filter: Filter::of(&contract),
+            options: TeachOptions::default(),
             interrupt,
         };
         teach(source, &mut assignment)
