@@ -10,12 +10,14 @@ mod reader;
 mod record;
 mod schema;
 mod store;
+mod survey;
 
 pub use error::RationaleError;
 pub use reader::{Progress, Reader, Stored};
 pub use record::{Accounting, CompletionKey, ExampleKey, Failure, RationaleRow, Record, State};
 pub use schema::{MOST_COMPLETIONS, MOST_EXAMPLES, MOST_SOURCES};
 pub use store::{SourceRecord, Store};
+pub use survey::{Judgement, Spending};
 
 #[cfg(test)]
 mod tests;

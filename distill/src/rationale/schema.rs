@@ -22,6 +22,11 @@ pub(super) fn example_key(source: u32, position: u64) -> i64 {
     (i64::from(source) << POSITION_BITS) | position as i64
 }
 
+/// The source that a completion belongs to.
+pub(super) fn source_of(completion: i64) -> u32 {
+    (completion >> (POSITION_BITS + INDEX_BITS)) as u32
+}
+
 /// The key of completion `index` of an example.
 pub(super) fn completion_key(example: i64, index: u32) -> i64 {
     (example << INDEX_BITS) | i64::from(index)
