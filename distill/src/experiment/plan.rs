@@ -9,6 +9,7 @@ use super::student::ScratchSizes;
 use super::{Experiment, ExperimentError, Method, Source, require};
 use crate::checkpoint::Checkpoint;
 use crate::dataset::SplitReference;
+use crate::eval::harness::Subject;
 use crate::teacher::openai::{OpenaiSource, Questions};
 use crate::train::TrainSettings;
 use crate::vocabulary::VocabularyPlan;
@@ -68,6 +69,16 @@ pub struct EvalPlan {
     pub split: Option<SplitReference>,
     /// Whether it is passed over if the dataset is absent.
     pub optional: bool,
+    /// Token budgets to measure besides.
+    pub budgets: Vec<usize>,
+}
+
+impl EvalPlan {
+    /// `subject` with the data that it is asked about.
+    pub(crate) fn subject(&self, subject: Subject) -> Subject {
+        let data = self.data.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Subject { data, split: self.split.as_ref().map(|split| split.name.clone()), ..subject }
+    }
 }
 
 impl StudentPlan {
@@ -196,7 +207,7 @@ fn resolve_openai(source: &mut OpenaiSource, base: &Path) {
     source.exemplars = source.exemplars.as_ref().map(|path| base.join(path));
 }
 
-fn eval_plan(table: &super::EvalTable, base: &Path) -> EvalPlan {
+pub(super) fn eval_plan(table: &super::EvalTable, base: &Path) -> EvalPlan {
     let stem = table.data.file_stem().unwrap_or_default().to_string_lossy();
     let split = table.split.as_ref().map_or(String::new(), |split| format!("-{}", split.name));
     EvalPlan {
@@ -204,5 +215,6 @@ fn eval_plan(table: &super::EvalTable, base: &Path) -> EvalPlan {
         data: base.join(&table.data),
         split: table.split.as_ref().map(|split| resolve_split(split, base)),
         optional: table.optional,
+        budgets: table.budgets.clone(),
     }
 }

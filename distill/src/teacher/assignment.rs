@@ -66,9 +66,9 @@ pub struct Assignment<'a> {
     /// Completions per example.
     pub degree: Degree,
     /// Tells correct completions from wrong ones, for adaptive degrees.
-    pub filter: &'a Filter,
+    pub filter: Filter,
     /// What the user says about this run.
-    pub options: &'a TeachOptions,
+    pub options: TeachOptions,
     /// Asks to stop.
     pub interrupt: &'a Interrupt,
 }
