@@ -18,6 +18,7 @@ mod store;
 mod summary;
 pub mod transfer;
 mod write;
+mod survey;
 
 pub use difference::Difference;
 pub use error::RationaleError;
@@ -30,6 +31,7 @@ pub use standing::{Standing, Uncounted};
 pub use store::{SourceRecord, Store};
 pub use summary::{Progress, Summary};
 pub(crate) use write::Outcome;
+pub use survey::{Judgement, Spending};
 
 #[cfg(test)]
 mod tests;
