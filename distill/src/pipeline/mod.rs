@@ -19,6 +19,7 @@ use pupil_models::durable;
 use crate::eval::EvalReport;
 use crate::experiment::Plan;
 use crate::interrupt::Interrupt;
+use crate::teacher::TeachOptions;
 
 /// A stage of the pipeline, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,11 +82,16 @@ pub enum Report {
     Note(String),
 }
 
+/// Folder of the shards' folders.
+const SHARDS: &str = "shards";
+
 /// A run under way; it holds the folder's lock.
 pub struct Run<'a> {
     plan: &'a Plan,
     interrupt: &'a Interrupt,
     watch: &'a mut dyn FnMut(Report),
+    teach: TeachOptions,
+    folder: PathBuf,
     _lock: File,
 }
 
@@ -99,16 +105,33 @@ impl<'a> Run<'a> {
         interrupt: &'a Interrupt,
         watch: &'a mut dyn FnMut(Report),
     ) -> Result<Self, PipelineError> {
+        Self::open_with(plan, TeachOptions::default(), interrupt, watch)
+    }
+
+    /// As [`Self::open`], with what the user says about the teachers; a shard has a folder and a lock of its own.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(
+        plan: &'a Plan,
+        teach: TeachOptions,
+        interrupt: &'a Interrupt,
+        watch: &'a mut dyn FnMut(Report),
+    ) -> Result<Self, PipelineError> {
         let failed = |path: &PathBuf, source| PipelineError::File { path: path.clone(), source };
-        std::fs::create_dir_all(&plan.folder).map_err(|source| failed(&plan.folder, source))?;
-        let path = plan.folder.join("lock");
+        let folder = match teach.shard {
+            Some(shard) => plan.folder.join(SHARDS).join(shard.folder()),
+            None => plan.folder.clone(),
+        };
+        std::fs::create_dir_all(&folder).map_err(|source| failed(&folder, source))?;
+        let path = folder.join(durable::LOCK);
         let lock = File::create(&path).map_err(|source| failed(&path, source))?;
         match lock.try_lock() {
             Ok(()) => {
-                durable::remove_leftovers(&plan.folder).map_err(|source| failed(&plan.folder, source))?;
-                Ok(Self { plan, interrupt, watch, _lock: lock })
+                durable::remove_leftovers(&folder).map_err(|source| failed(&folder, source))?;
+                Ok(Self { plan, interrupt, watch, teach, folder, _lock: lock })
             }
-            Err(std::fs::TryLockError::WouldBlock) => Err(PipelineError::Locked { folder: plan.folder.clone() }),
+            Err(std::fs::TryLockError::WouldBlock) => Err(PipelineError::Locked { folder }),
             Err(std::fs::TryLockError::Error(source)) => Err(failed(&path, source)),
         }
     }
@@ -138,7 +161,16 @@ impl<'a> Run<'a> {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.plan.folder.join(name)
+        self.folder.join(name)
+    }
+
+    /// Lets a stage be done again that was finished with other inputs.
+    fn accept(&mut self, record: &str, inputs: &stage::Inputs) -> Result<(), PipelineError> {
+        let stage = stage::Stage::new(&self.folder, record, inputs.clone());
+        if let Some(differing) = stage.reopen()? {
+            (self.watch)(Report::Note(format!("stage `{record}` goes on with other inputs: `{differing}`")));
+        }
+        Ok(())
     }
 
     /// Does a stage's work unless its record, named `record`, says that it is done; `work` returns the record's counts.
@@ -149,7 +181,7 @@ impl<'a> Run<'a> {
         inputs: stage::Inputs,
         work: impl FnOnce(&mut Self, &stage::Stage<'_>) -> Result<Vec<(&'static str, f64)>, PipelineError>,
     ) -> Result<(), PipelineError> {
-        let stage = stage::Stage::new(&self.plan.folder, record, inputs);
+        let stage = stage::Stage::new(&self.folder, record, inputs);
         if let stage::Standing::Done(record) = stage.standing()? {
             (self.watch)(Report::Finished { stage: name, record, earlier: true });
             return Ok(());

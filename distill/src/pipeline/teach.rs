@@ -1,5 +1,7 @@
 //! The stage in which the teachers write rationales.
 
+use std::collections::HashSet;
+
 use super::data::STORE;
 use super::stage::Inputs;
 use super::{PipelineError, Run, StageName};
@@ -9,7 +11,7 @@ use crate::rationale::{ExampleKey, RationaleRow, Record, SourceRecord, Store};
 use crate::teacher::openai::Questions;
 use crate::teacher::program::{Exclusions, Items, ProgramTeacher};
 use crate::teacher::recorded::RecordedTeacher;
-use crate::teacher::{Assignment, TeachOptions, batch, bundle, openai, teach};
+use crate::teacher::{Assignment, batch, bundle, openai, teach};
 
 /// Rows that are written in one transaction where many are there at once.
 const BULK_ROWS: usize = 4096;
@@ -20,8 +22,14 @@ impl Run<'_> {
         for (index, source) in self.plan.sources.iter().enumerate() {
             describe(&mut inputs, index, source)?;
         }
+        if self.teach.accept {
+            self.accept(StageName::Teach.as_str(), &inputs)?;
+        }
         self.once(StageName::Teach, StageName::Teach.as_str(), inputs, |run, _| {
             let mut store = Store::open(&run.path(STORE))?;
+            if let Some(shard) = run.teach.shard {
+                store.set("shard", &shard.to_string())?;
+            }
             let mut counts = Taught::default();
             for (number, source) in (0..).zip(&run.plan.sources) {
                 run.teach_source(&mut store, number, source)?;
@@ -38,6 +46,55 @@ impl Run<'_> {
         })
     }
 
+    /// Registers every source and example of the plan, so that completions from elsewhere find their places.
+    ///
+    /// # Errors
+    /// As teaching would.
+    pub fn register(&mut self) -> Result<Store, PipelineError> {
+        let mut store = Store::open(&self.path(STORE))?;
+        for (number, source) in (0..).zip(&self.plan.sources) {
+            let (examples, most) = match source {
+                SourcePlan::Program { task, questions, seed, items, exclude } => {
+                    let exclusions = exclude.as_deref().map(Exclusions::read).transpose()?.unwrap_or_default();
+                    let items = items.unwrap_or(Items::exactly(task.published_items()));
+                    let teacher = ProgramTeacher { task: *task, seed: *seed, items };
+                    let rows = teacher.rationales(*questions, &exclusions)?;
+                    (rows.into_iter().map(|row| row.example).collect(), 1)
+                }
+                SourcePlan::Recorded { data, split, degree, .. } => {
+                    (Dataset::read(data)?.split(&split.path, &split.name)?, degree.get())
+                }
+                SourcePlan::Openai(asked) | SourcePlan::Batch(asked) => {
+                    (examples_of(&asked.questions)?, asked.questions.degree.most())
+                }
+                SourcePlan::Bundle(asked) => (examples_of(&asked.questions)?, asked.questions.degree.most()),
+            };
+            self.register_source(&mut store, number, source, examples, most)?;
+        }
+        Ok(store)
+    }
+
+    /// Registers a source with the examples of this shard; these, with their positions in the whole.
+    fn register_source(
+        &self,
+        store: &mut Store,
+        number: u32,
+        source: &SourcePlan,
+        examples: Vec<Example>,
+        most_completions: u32,
+    ) -> Result<Vec<(u64, Example)>, PipelineError> {
+        let whole = examples.len() as u64;
+        let is_ours = |example: &Example| self.teach.shard.is_none_or(|shard| shard.contains(&example.id));
+        let examples: Vec<(u64, Example)> = (0..).zip(examples).filter(|(_, example)| is_ours(example)).collect();
+        let record = source_record(number, source);
+        if self.teach.accept {
+            store.accept(&record)?;
+        }
+        store.register(&record, &examples)?;
+        store.note_extent(number, whole, most_completions)?;
+        Ok(examples)
+    }
+
     fn teach_source(&self, store: &mut Store, number: u32, source: &SourcePlan) -> Result<(), PipelineError> {
         match source {
             SourcePlan::Program { task, questions, seed, items, exclude } => {
@@ -45,13 +102,16 @@ impl Run<'_> {
                 let items = items.unwrap_or(Items::exactly(task.published_items()));
                 let teacher = ProgramTeacher { task: *task, seed: *seed, items };
                 let rows = teacher.rationales(*questions, &exclusions)?;
-                keep(store, number, source, rows.iter().map(|row| row.example.clone()).collect(), rows)
+                let examples = rows.iter().map(|row| row.example.clone()).collect();
+                let examples = self.register_source(store, number, source, examples, 1)?;
+                keep(store, number, &examples, rows)
             }
             SourcePlan::Recorded { data, split, completions, degree } => {
                 let examples = Dataset::read(data)?.split(&split.path, &split.name)?;
                 let teacher = RecordedTeacher::read(completions, *degree)?;
                 let (rows, _) = teach(&teacher, &examples)?;
-                keep(store, number, source, examples, rows)
+                let examples = self.register_source(store, number, source, examples, degree.get())?;
+                keep(store, number, &examples, rows)
             }
             SourcePlan::Openai(openai) => {
                 self.ask(store, number, source, &openai.questions, |assignment| openai::teach(openai, assignment))
@@ -74,25 +134,27 @@ impl Run<'_> {
         questions: &Questions,
         work: impl FnOnce(&mut Assignment<'_>) -> Result<(), crate::teacher::TeachError>,
     ) -> Result<(), PipelineError> {
-        let dataset = Dataset::read(&questions.data)?;
-        let examples: Vec<(u64, Example)> = (0..)
-            .zip(match &questions.split {
-                Some(split) => dataset.split(&split.path, &split.name)?,
-                None => dataset.examples().to_vec(),
-            })
-            .collect();
-        store.register(&source_record(number, source), &examples)?;
+        let examples = examples_of(questions)?;
+        let examples = self.register_source(store, number, source, examples, questions.degree.most())?;
         let mut assignment = Assignment {
             store,
             source: number,
             examples: &examples,
             degree: questions.degree,
             filter: &self.answer_filter(),
-            options: &TeachOptions::default(),
+            options: &self.teach,
             interrupt: self.interrupt,
         };
         Ok(work(&mut assignment)?)
     }
+}
+
+fn examples_of(questions: &Questions) -> Result<Vec<Example>, PipelineError> {
+    let dataset = Dataset::read(&questions.data)?;
+    Ok(match &questions.split {
+        Some(split) => dataset.split(&split.path, &split.name)?,
+        None => dataset.examples().to_vec(),
+    })
 }
 
 /// Sums over all sources.
@@ -107,15 +169,14 @@ struct Taught {
 fn keep(
     store: &mut Store,
     number: u32,
-    source: &SourcePlan,
-    examples: Vec<Example>,
+    examples: &[(u64, Example)],
     rows: Vec<RationaleRow>,
 ) -> Result<(), PipelineError> {
-    let examples: Vec<(u64, Example)> = (0..).zip(examples).collect();
+    let ours: HashSet<&str> = examples.iter().map(|(_, example)| example.id.as_str()).collect();
     let mut places = examples.iter();
     let mut place = places.next();
     let mut records = Vec::with_capacity(rows.len());
-    for row in rows {
+    for row in rows.into_iter().filter(|row| ours.contains(row.example.id.as_str())) {
         // Rows come in the order of the examples; one may have several, or none.
         while place.is_some_and(|(_, example)| example.id != row.example.id) {
             place = places.next();
@@ -124,7 +185,6 @@ fn keep(
             records.push(Record::done(ExampleKey::new(number, *position), row.completion));
         }
     }
-    store.register(&source_record(number, source), &examples)?;
     for bulk in records.chunks(BULK_ROWS) {
         store.put(bulk)?;
     }

@@ -114,7 +114,8 @@ impl Reader {
         parameters: impl rusqlite::Params,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, RationaleError> {
-        let rows = || self.connection.prepare_cached(query)?.query_map(parameters, read)?.collect::<rusqlite::Result<_>>();
+        let rows =
+            || self.connection.prepare_cached(query)?.query_map(parameters, read)?.collect::<rusqlite::Result<_>>();
         rows().map_err(|source| self.failed(source))
     }
 
