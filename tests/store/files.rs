@@ -24,14 +24,14 @@ fn what_is_exported_comes_back_once() {
     let tiny = Tiny::taught();
     let lines = export(&tiny, "jsonl", "all.jsonl");
     export(&tiny, "parquet", "all.parquet");
-    assert_eq!(lines, tiny.distill(&["rationales", "export", "runs/tiny"]).output().unwrap().stdout);
+    assert!(lines == tiny.distill(&["rationales", "export", "runs/tiny"]).output().unwrap().stdout);
     for files in [["all.jsonl", "all.parquet"], ["all.parquet", "all.jsonl"]] {
         let store = format!("{}.db", files[0]);
         let printed = import(&tiny, &store, &files, 0);
         assert!(printed.contains(&format!("imported {COMPLETIONS}, there before {COMPLETIONS}, bad 0")), "{printed}");
         assert_eq!(digest(&tiny.path(&store)), digest(&tiny.store()));
         let again = tiny.distill(&["rationales", "export", &store]).output().unwrap().stdout;
-        assert_eq!(again, lines, "the same data gives the same bytes");
+        assert!(again == lines, "the same data gives the same bytes");
     }
     // Into a run, rows find the places of its examples in whatever order they come, and nothing is left to teach.
     let other = Tiny::new();

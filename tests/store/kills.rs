@@ -17,7 +17,7 @@ const CALLS: &str = "write,pwrite64,pwritev,writev,fsync,fdatasync,rename,rename
                      fallocate,openat,mkdir,mkdirat,link,linkat,copy_file_range";
 
 /// Time for each command's points in an ordinary run; `PUPIL_STORE_SWEEP=1` tries them all.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// A command that changes files, and what must hold whenever it stops.
 struct Workload {
@@ -91,7 +91,9 @@ const TEACH: Workload = Workload {
 
 const RUN: Workload = Workload {
     name: "distill teach",
-    prepare: |folder| drop(fs::copy(Tiny::new().path("tiny.toml"), folder.join("tiny.toml")).unwrap()),
+    prepare: |folder| {
+        fs::copy(Tiny::new().path("tiny.toml"), folder.join("tiny.toml")).unwrap();
+    },
     command: |folder| distill(folder, &["teach", "tiny.toml"]),
     stopped: |folder| is_whole(&folder.join("runs/tiny/rationales.db")),
     outcome: |folder| {
@@ -102,7 +104,9 @@ const RUN: Workload = Workload {
 
 const IMPORT: Workload = Workload {
     name: "distill rationales import",
-    prepare: |folder| drop(fs::copy(exported("all.jsonl"), folder.join("all.jsonl")).unwrap()),
+    prepare: |folder| {
+        fs::copy(exported("all.jsonl"), folder.join("all.jsonl")).unwrap();
+    },
     command: |folder| distill(folder, &["rationales", "import", "rationales.db", "all.jsonl"]),
     stopped: |folder| is_whole(&store(folder)),
     outcome: |folder| digest(&store(folder)),
@@ -128,7 +132,9 @@ const MERGE: Workload = Workload {
 
 const EXPORT: Workload = Workload {
     name: "distill rationales export",
-    prepare: |folder| drop(fs::copy(exported("whole.db"), store(folder)).unwrap()),
+    prepare: |folder| {
+        fs::copy(exported("whole.db"), store(folder)).unwrap();
+    },
     command: |folder| {
         distill(folder, &["rationales", "export", "rationales.db", "--format", "parquet", "--out", "all.parquet"])
     },
@@ -143,7 +149,9 @@ const EXPORT: Workload = Workload {
 
 const SALVAGE: Workload = Workload {
     name: "distill rationales salvage",
-    prepare: |folder| drop(fs::copy(exported("whole.db"), folder.join("old.db")).unwrap()),
+    prepare: |folder| {
+        fs::copy(exported("whole.db"), folder.join("old.db")).unwrap();
+    },
     command: |folder| distill(folder, &["rationales", "salvage", "old.db", "--out", "rationales.db"]),
     stopped: |folder| {
         is_whole(&store(folder));
@@ -218,10 +226,17 @@ impl Workload {
     }
 
     /// Stops the command at `points` by `injection`, gives it again, and compares; how many points were tried.
-    fn sweep(&self, key: u64, points: &[Point], expected: &str, injection: impl Fn(&Point) -> String) -> usize {
+    fn sweep(
+        &self,
+        key: u64,
+        patience: Duration,
+        points: &[Point],
+        expected: &str,
+        injection: impl Fn(&Point) -> String,
+    ) -> usize {
         let (started, mut tried) = (Instant::now(), 0);
         for index in permutation(&[key], points.len()) {
-            if std::env::var_os("PUPIL_STORE_SWEEP").is_none() && started.elapsed() > PATIENCE {
+            if std::env::var_os("PUPIL_STORE_SWEEP").is_none() && started.elapsed() > patience {
                 break;
             }
             let folder = self.fresh();
@@ -259,7 +274,7 @@ fn kill_everywhere(key: u64, workload: &Workload) {
     }
     let (points, expected) = workload.points();
     let kill = |point: &Point| format!("signal=KILL:when={}", point.number);
-    let tried = workload.sweep(key, &points, &expected, kill);
+    let tried = workload.sweep(key, PATIENCE, &points, &expected, kill);
     println!("{}: killed at {tried} of {} points", workload.name, points.len());
     assert!(tried > 0);
 }
@@ -307,7 +322,7 @@ fn an_error_of_the_disk_loses_nothing() {
         for (number, error) in (0_u64..).zip(errors) {
             // Interruptions that never end are none.
             let injection = |point: &Point| format!("error={error}:when={}{lasting}", point.number);
-            tried += workload.sweep(key * 10 + number, &points, &expected, injection);
+            tried += workload.sweep(key * 10 + number, PATIENCE / 4, &points, &expected, injection);
             lasting = if lasting.is_empty() && number < 4 { "+" } else { "" };
         }
         println!("{}: {tried} errors of the disk at {} points", workload.name, points.len());

@@ -30,8 +30,11 @@ fn exactly_one_of_two_processes_runs_and_the_other_says_so_at_once() {
             let (out, sender) = (child.stdout.take().unwrap(), sender.clone());
             std::thread::spawn(move || {
                 let lines = BufReader::new(out).lines().map_while(Result::ok);
-                let line = lines.into_iter().find(|line| line == "runs" || line.starts_with("E_"));
+                let mut lines = lines.into_iter();
+                let line = lines.find(|line| line == "runs" || line.starts_with("E_"));
                 sender.send((who, line)).unwrap();
+                // Who prints into a closed pipe fails.
+                lines.for_each(drop);
             });
             child
         };

@@ -13,14 +13,14 @@ const TASK: &str = "PUPIL_STORE_WORK";
 const STORE: &str = "PUPIL_STORE_PATH";
 
 /// Examples that the worker asks about, and completions of each.
-pub(crate) const EXAMPLES: u64 = 10;
-pub(crate) const DEGREE: u32 = 3;
+pub(crate) const EXAMPLES: u64 = 12;
+pub(crate) const DEGREE: u32 = 5;
 
 /// The worker that does `task` on a store; `task` is `teach` or `hold`.
 pub(crate) fn worker(task: &str, store: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["worker::work", "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
-    command.env(TASK, task).env(STORE, store);
+    command.env(TASK, task).env(STORE, store).env("RUST_BACKTRACE", "0");
     command
 }
 
