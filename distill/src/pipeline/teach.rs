@@ -9,7 +9,7 @@ use crate::rationale::{ExampleKey, RationaleRow, Record, SourceRecord, Store};
 use crate::teacher::openai::Questions;
 use crate::teacher::program::{Exclusions, Items, ProgramTeacher};
 use crate::teacher::recorded::RecordedTeacher;
-use crate::teacher::{Assignment, TeachOptions, batch, bundle, openai, teach};
+use crate::teacher::{Assignment, batch, bundle, openai, teach};
 
 /// Rows that are written in one transaction where many are there at once.
 const BULK_ROWS: usize = 4096;
@@ -19,6 +19,9 @@ impl Run<'_> {
         let mut inputs = Inputs::default();
         for (index, source) in self.plan.sources.iter().enumerate() {
             describe(&mut inputs, index, source)?;
+        }
+        if self.teach.retry_failed {
+            self.reopen()?;
         }
         self.once(StageName::Teach, StageName::Teach.as_str(), inputs, |run, _| {
             // Everything that a user can get wrong is read before there is a store.
@@ -41,6 +44,18 @@ impl Run<'_> {
         })
     }
 
+    /// Lets a finished stage go on if some of its completions failed.
+    fn reopen(&self) -> Result<(), PipelineError> {
+        if super::completions_failed(self.plan)? == 0 {
+            return Ok(());
+        }
+        let path = self.path(&format!("{}.stage.toml", StageName::Teach.as_str()));
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(PipelineError::File { path, source }),
+            _ => Ok(()),
+        }
+    }
+
     fn teach_source(
         &self,
         store: &mut Store,
@@ -55,7 +70,7 @@ impl Run<'_> {
             examples: &lesson.examples,
             degree: questions.degree,
             filter: self.answer_filter(),
-            options: TeachOptions::default(),
+            options: self.teach,
             interrupt: self.interrupt,
         };
         match source {
@@ -106,7 +121,7 @@ impl Lesson {
     }
 }
 
-fn examples(questions: &Questions) -> Result<Vec<Example>, PipelineError> {
+pub(super) fn examples(questions: &Questions) -> Result<Vec<Example>, PipelineError> {
     let dataset = Dataset::read(&questions.data)?;
     match &questions.split {
         Some(split) => Ok(dataset.split(&split.path, &split.name)?),

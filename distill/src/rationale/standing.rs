@@ -40,7 +40,7 @@ impl Reader {
                 })?;
                 Ok(Standing { index: row.get(0)?, state, failure: row.get(2)? })
             })?;
-            rows.collect()
+            rows.collect::<rusqlite::Result<_>>()
         };
         read().map_err(|source| self.refused(source))
     }
