@@ -107,6 +107,7 @@ impl Plan {
         require("eval.budgets", has_budgets, "numbers above 0", 0)?;
         require("source", !experiment.source.is_empty(), "at least one", "none")?;
         require("export.parity_prompts", experiment.export.parity_prompts > 0, "a number above 0", 0)?;
+        check_endpoints(&experiment.source)?;
         let contract = contract(experiment)?;
         Ok(Self {
             name: name.clone(),
@@ -130,6 +131,18 @@ pub(super) fn require_plain(name: &str) -> Result<(), ExperimentError> {
     let legal = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
     let is_plain = !name.is_empty() && !name.starts_with('.') && name.chars().all(legal);
     require("name", is_plain, "letters, digits, `-`, `_` and `.`", format!("`{name}`"))
+}
+
+fn check_endpoints(sources: &[Source]) -> Result<(), ExperimentError> {
+    for source in sources {
+        let (Source::Openai(source) | Source::Batch(source)) = source else { continue };
+        source.check().map_err(|(key, expected, found)| ExperimentError::Value {
+            key: format!("source.{key}"),
+            expected: expected.to_owned(),
+            found,
+        })?;
+    }
+    Ok(())
 }
 
 fn contract(experiment: &Experiment) -> Result<ReasoningContract, ExperimentError> {

@@ -97,13 +97,21 @@ impl PipelineError {
     /// Whether the run was stopped on request, not by a fault.
     #[must_use]
     pub fn is_interruption(&self) -> bool {
-        matches!(self, Self::Teach(error) if error.is_interruption())
-            || matches!(
-                self,
-                Self::Interrupted { .. }
-                    | Self::Train(TrainError::Interrupted { .. })
-                    | Self::Export(ExportError::Interrupted)
-                    | Self::Eval(EvalError::Interrupted { .. })
-            )
+        if let Self::Teach(error) = self {
+            return error.is_interruption();
+        }
+        matches!(
+            self,
+            Self::Interrupted { .. }
+                | Self::Train(TrainError::Interrupted { .. })
+                | Self::Export(ExportError::Interrupted)
+                | Self::Eval(EvalError::Interrupted { .. })
+        )
+    }
+
+    /// Whether the run was stopped by a limit of the user's own.
+    #[must_use]
+    pub fn is_budget(&self) -> bool {
+        matches!(self, Self::Teach(error) if error.is_budget())
     }
 }

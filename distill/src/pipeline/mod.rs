@@ -4,6 +4,7 @@
 
 mod data;
 mod error;
+mod estimate;
 mod lesson;
 mod measure;
 mod stage;
@@ -14,6 +15,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 pub use error::PipelineError;
+pub use estimate::{completions_failed, estimates};
 pub use measure::measure;
 pub use stage::StageRecord;
 
@@ -22,7 +24,7 @@ use pupil_models::durable;
 use crate::eval::EvalReport;
 use crate::experiment::Plan;
 use crate::interrupt::Interrupt;
-use crate::teacher::TeachOptions;
+use crate::teacher::{Shard, TeachOptions};
 
 /// The settings of the latest stage that was run, beside its results.
 pub const EXPERIMENT: &str = "experiment.toml";
@@ -107,6 +109,14 @@ fn lock(folder: &Path) -> Result<File, PipelineError> {
 /// Folder of the shards' folders.
 const SHARDS: &str = "shards";
 
+/// The folder of a run, or of one of its shards.
+fn folder(plan: &Plan, shard: Option<Shard>) -> PathBuf {
+    match shard {
+        Some(shard) => plan.folder.join(SHARDS).join(shard.folder()),
+        None => plan.folder.clone(),
+    }
+}
+
 /// A run under way; it holds the folder's lock.
 pub struct Run<'a> {
     plan: &'a Plan,
@@ -140,10 +150,7 @@ impl<'a> Run<'a> {
         interrupt: &'a Interrupt,
         watch: &'a mut dyn FnMut(Report),
     ) -> Result<Self, PipelineError> {
-        let folder = match teach.shard {
-            Some(shard) => plan.folder.join(SHARDS).join(shard.folder()),
-            None => plan.folder.clone(),
-        };
+        let folder = folder(plan, teach.shard);
         let lock = lock(&folder)?;
         Ok(Self { plan, interrupt, watch, teach, folder, _lock: lock })
     }

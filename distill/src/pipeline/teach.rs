@@ -26,6 +26,9 @@ impl Run<'_> {
         if self.teach.accept {
             self.accept(StageName::Teach.as_str(), &inputs)?;
         }
+        if self.teach.retry_failed {
+            self.reopen()?;
+        }
         self.once(StageName::Teach, StageName::Teach.as_str(), inputs, |run, _| {
             let lessons = run.lessons()?;
             let mut store = Store::open(&run.path(STORE))?;
@@ -89,6 +92,18 @@ impl Run<'_> {
         store.register(&record, &examples)?;
         store.note_extent(number, whole, most_completions)?;
         Ok(examples)
+    }
+
+    /// Lets a finished stage go on if some of its completions failed.
+    fn reopen(&self) -> Result<(), PipelineError> {
+        if super::completions_failed(self.plan, self.teach.shard)? == 0 {
+            return Ok(());
+        }
+        let path = self.path(&format!("{}.stage.toml", StageName::Teach.as_str()));
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(PipelineError::File { path, source }),
+            _ => Ok(()),
+        }
     }
 
     fn teach_source(

@@ -61,13 +61,22 @@ pub enum TeachError {
     /// Somebody asked to stop.
     #[error("stopped while the teacher was writing; what it wrote is kept, and the same command continues from there")]
     Interrupted,
+    /// An endpoint could not be asked to the end.
+    #[error(transparent)]
+    Openai(#[from] super::openai::OpenaiError),
 }
 
 impl TeachError {
     /// Whether the teacher was stopped on request, not by a fault.
     #[must_use]
     pub fn is_interruption(&self) -> bool {
-        matches!(self, Self::Interrupted)
+        matches!(self, Self::Interrupted | Self::Openai(super::openai::OpenaiError::Interrupted))
+    }
+
+    /// Whether the teacher stopped at a limit of the user's own.
+    #[must_use]
+    pub fn is_budget(&self) -> bool {
+        matches!(self, Self::Openai(super::openai::OpenaiError::Budget { .. }))
     }
 
     /// A stable code for programs.
@@ -82,6 +91,7 @@ impl TeachError {
             Self::Store(error) => error.code(),
             Self::Bundle(error) => error.code(),
             Self::Interrupted => "E_TEACH_INTERRUPTED",
+            Self::Openai(error) => error.code(),
         }
     }
 }

@@ -55,7 +55,7 @@ fn plans(args: &RunArgs) -> Result<Vec<Plan>, ExperimentError> {
 
 /// Runs a plan up to and including `last`, reporting on stderr.
 pub(crate) fn run_plan(plan: &Plan, last: StageName) -> anyhow::Result<()> {
-    run_plan_with(plan, TeachOptions::default(), last)
+    run_plan_with(plan, TeachOptions { notice: Some(report::line), ..TeachOptions::default() }, last)
 }
 
 /// As [`run_plan`], with what the user says about the teachers.
