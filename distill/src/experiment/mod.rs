@@ -20,7 +20,7 @@ use pupil_models::contract::{Budgets, ContractError, StepRule};
 use serde::{Deserialize, Serialize};
 pub use source::Source;
 pub use student::StudentTable;
-pub use sweep::{Sweep, Variant};
+pub use sweep::{AxisValue, Sweep, Variant};
 pub use train::TrainTable;
 
 use crate::dataset::SplitReference;

@@ -74,6 +74,9 @@ pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
         }
         _ => {}
     }
+    if let Some(ExperimentError::Sweep { .. }) = error.downcast_ref() {
+        return Some("`distill sweep` runs every variant".to_owned());
+    }
     if let Some(ExperimentError::Read { .. }) = error.downcast_ref() {
         return Some("`models/students/symbolic.toml` is an example to start from".to_owned());
     }

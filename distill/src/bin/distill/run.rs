@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use pupil_distill::dataset::Dataset;
-use pupil_distill::experiment::{Experiment, ExperimentError, Method, Plan};
+use pupil_distill::eval::PromptingMethod;
+use pupil_distill::experiment::{ExperimentError, ExperimentFile, FilePlan, Method, Plan};
 use pupil_distill::export::{ExportPlan, export as export_checkpoint};
 use pupil_distill::interrupt::Interrupt;
-use pupil_distill::pipeline::{Run, StageName};
+use pupil_distill::pipeline::{Run, StageName, measure};
 use pupil_distill::sample;
 use pupil_models::bundle::TOKENIZER;
 use pupil_models::contract::ReasoningContract;
@@ -20,18 +21,36 @@ use crate::report;
 /// Questions on which the parity of a foreign checkpoint is proved.
 const PARITY_PROMPTS: usize = 200;
 
-/// The validated plan of what was typed.
+/// The validated plan of what was typed, if it is one that trains.
 pub(crate) fn plan(args: &RunArgs) -> Result<Plan, ExperimentError> {
-    let mut experiment = Experiment::read(&args.experiment)?;
+    match file_plan(args)? {
+        FilePlan::Training(plan) => Ok(*plan),
+        FilePlan::Measurement(plan) => Err(no_training(plan.method)),
+    }
+}
+
+fn file_plan(args: &RunArgs) -> Result<FilePlan, ExperimentError> {
+    let mut file = ExperimentFile::read(&args.experiment)?;
     if args.vanilla {
-        experiment.method = Method::FineTune;
-        experiment.name.push_str("-vanilla");
+        match &mut file {
+            ExperimentFile::Training(experiment) => experiment.method = Method::FineTune,
+            ExperimentFile::Measurement(measurement) => return Err(no_training(measurement.method)),
+        }
+        file.rename(&format!("{}-vanilla", file.name()));
     }
     if let Some(name) = &args.name {
-        experiment.name.clone_from(name);
+        file.rename(name);
     }
     let base = args.experiment.parent().unwrap_or(Path::new("."));
-    Plan::new(&experiment, base, &args.runs)
+    file.plan(base, &args.runs)
+}
+
+fn no_training(method: PromptingMethod) -> ExperimentError {
+    ExperimentError::Value {
+        key: "method".to_owned(),
+        expected: "one that trains a student".to_owned(),
+        found: format!("`{method}`"),
+    }
 }
 
 /// Runs a plan up to and including `last`, reporting on stderr.
@@ -48,7 +67,13 @@ pub(crate) fn through(args: &RunArgs, last: StageName) -> anyhow::Result<ExitCod
 }
 
 pub(crate) fn through_all(args: &RunArgs) -> anyhow::Result<ExitCode> {
-    let plan = plan(args)?;
+    let plan = match file_plan(args)? {
+        FilePlan::Training(plan) => plan,
+        FilePlan::Measurement(plan) => {
+            measure(&plan, &Interrupt::on_signals()?, &mut report::watch)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     run_plan(&plan, StageName::Eval)?;
     report::line(&format!("done: the student is `{}`", plan.folder.join("bundle").display()));
     Ok(ExitCode::SUCCESS)
