@@ -109,6 +109,9 @@ pub struct Experiment {
     /// Only so many questions of each source that reads a dataset, drawn as the published subsets are; all if absent.
     #[serde(default)]
     pub training_questions: Option<NonZeroUsize>,
+    /// Only so many of the kept rationales, drawn as the published filters of matched size were; all if absent.
+    #[serde(default)]
+    pub training_rationales: Option<NonZeroUsize>,
     /// Which rationales are kept.
     #[serde(default)]
     pub filter: FilterTable,
