@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use error::DatasetError;
 pub use row::RowError;
-pub(crate) use row::{Row, rows};
+pub(crate) use row::{Row, described, id_text, rows};
 pub use split::SplitReference;
 pub use subset::training_subset;
 

@@ -3,6 +3,7 @@
 mod file;
 mod measurement;
 mod plan;
+mod self_training;
 mod source;
 mod student;
 mod sweep;
@@ -17,6 +18,7 @@ pub use plan::{EvalPlan, Plan, SourcePlan, StudentPlan};
 use pupil_models::answer::{AnswerKind, Grader};
 use pupil_models::bundle::BundleError;
 use pupil_models::contract::{Budgets, ContractError, StepRule};
+pub use self_training::{SelfTraining, rounds};
 use serde::{Deserialize, Serialize};
 pub use source::Source;
 pub use student::StudentTable;
@@ -128,6 +130,9 @@ pub struct Experiment {
     /// What the student is tested on.
     #[serde(default)]
     pub eval: Vec<EvalTable>,
+    /// Rounds in which the student teaches itself; [`rounds`] derives an experiment of each.
+    #[serde(default)]
+    pub self_training: Option<SelfTraining>,
 }
 
 /// The reasoning contract, without its version.

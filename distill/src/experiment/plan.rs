@@ -42,6 +42,8 @@ pub struct Plan {
     pub parity_prompts: usize,
     /// What the student is tested on.
     pub evals: Vec<EvalPlan>,
+    /// What all this was made from, as typed; its paths are relative to the experiment file's folder.
+    pub experiment: Experiment,
 }
 
 /// A source with its paths resolved.
@@ -121,6 +123,7 @@ impl Plan {
             train: experiment.train.settings()?,
             parity_prompts: experiment.export.parity_prompts,
             evals: experiment.eval.iter().map(|table| eval_plan(table, base)).collect(),
+            experiment: experiment.clone(),
         })
     }
 }

@@ -26,6 +26,9 @@ use crate::eval::EvalReport;
 use crate::experiment::Plan;
 use crate::interrupt::Interrupt;
 
+/// The settings of the latest stage that was run, beside its results.
+pub const EXPERIMENT: &str = "experiment.toml";
+
 /// A stage of the pipeline, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StageName {
@@ -152,6 +155,13 @@ impl<'a> Run<'a> {
         self.plan.folder.join(name)
     }
 
+    fn record_experiment(&self) -> Result<(), PipelineError> {
+        let path = self.path(EXPERIMENT);
+        // An experiment is made of what TOML was read into, which serialises again.
+        let text = toml::to_string(&self.plan.experiment).unwrap_or_default();
+        durable::write(&path, text.as_bytes()).map_err(|source| PipelineError::File { path, source })
+    }
+
     /// Does a stage's work unless its record, named `record`, says that it is done; `work` returns the record's counts.
     fn once(
         &mut self,
@@ -168,6 +178,8 @@ impl<'a> Run<'a> {
         (self.watch)(Report::Started(name));
         let counts = work(self, &stage)?;
         let record = stage.finish(&counts)?;
+        // After the stage, so that settings which a finished stage refuses never stand beside its results.
+        self.record_experiment()?;
         (self.watch)(Report::Finished { stage: name, record, earlier: false });
         Ok(())
     }

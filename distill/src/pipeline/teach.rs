@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use super::data::STORE;
 use super::stage::Inputs;
-use super::{PipelineError, Run, StageName};
+use super::{PipelineError, Report, Run, StageName};
 use crate::dataset::{Dataset, Example, training_subset};
 use crate::experiment::SourcePlan;
 use crate::rationale::{ExampleKey, RationaleRow, Record, SourceRecord, Store};
@@ -35,7 +35,9 @@ impl Run<'_> {
                 .collect::<Result<_, _>>()?;
             let mut store = Store::open(&run.path(STORE))?;
             let mut counts = Taught::default();
-            for ((number, source), lesson) in (0..).zip(&run.plan.sources).zip(lessons) {
+            let plan = run.plan;
+            for ((number, source), lesson) in (0..).zip(&plan.sources).zip(lessons) {
+                run.report_note(lesson.note.as_deref());
                 store.register(&source_record(number, source), &lesson.examples)?;
                 run.teach_source(&mut store, number, source, &lesson)?;
                 let progress = store.progress(number)?;
@@ -51,6 +53,12 @@ impl Run<'_> {
         })
     }
 
+    fn report_note(&mut self, note: Option<&str>) {
+        if let Some(note) = note {
+            (self.watch)(Report::Note(note.to_owned()));
+        }
+    }
+
     fn teach_source(
         &self,
         store: &mut Store,
@@ -64,8 +72,8 @@ impl Run<'_> {
             source: number,
             examples: &lesson.examples,
             degree: questions.degree,
-            filter: self.answer_filter(),
-            options: TeachOptions::default(),
+            filter: &self.answer_filter(),
+            options: &TeachOptions::default(),
             interrupt: self.interrupt,
         };
         match source {
@@ -93,6 +101,8 @@ struct Lesson {
     examples: Vec<(u64, Example)>,
     /// What a teacher that needs no asking wrote about them, in their order.
     rows: Vec<RationaleRow>,
+    /// What the user should know about it.
+    note: Option<String>,
 }
 
 impl Lesson {
@@ -101,6 +111,7 @@ impl Lesson {
             Some(most) => Ok::<_, PipelineError>(training_subset(examples, most)?),
             None => Ok(examples),
         };
+        let mut note = None;
         let (examples, rows) = match source {
             SourcePlan::Program { task, questions, seed, items, exclude } => {
                 let exclusions = exclude.as_deref().map(Exclusions::read).transpose()?.unwrap_or_default();
@@ -109,16 +120,20 @@ impl Lesson {
                 (rows.iter().map(|row| row.example.clone()).collect(), rows)
             }
             SourcePlan::Recorded { data, split, completions, degree } => {
-                let examples = limited(Dataset::read(data)?.split(&split.path, &split.name)?)?;
-                let (rows, _) = teach(&RecordedTeacher::read(completions, *degree)?, &examples)?;
-                (examples, rows)
+                let dataset = Dataset::read(data)?;
+                let examples = limited(dataset.split(&split.path, &split.name)?)?;
+                let teacher = RecordedTeacher::read_about(completions, *degree, dataset.examples())?;
+                if !teacher.unmatched().is_empty() {
+                    note = Some(format!("`{}`, left out: {}", completions.display(), teacher.unmatched()));
+                }
+                (examples.clone(), teach(&teacher, &examples)?.0)
             }
             SourcePlan::Openai(source) | SourcePlan::Batch(source) => {
                 (limited(examples(&source.questions)?)?, Vec::new())
             }
             SourcePlan::Bundle(source) => (limited(examples(&source.questions)?)?, Vec::new()),
         };
-        Ok(Self { examples: (0..).zip(examples).collect(), rows })
+        Ok(Self { examples: (0..).zip(examples).collect(), rows, note })
     }
 }
 
@@ -172,10 +187,7 @@ fn source_record(number: u32, source: &SourcePlan) -> SourceRecord {
                 "generation": source.generation,
             }),
         ),
-        SourcePlan::Bundle(source) => {
-            let name = source.bundle.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            (name, serde_json::json!({"generation": source.generation}))
-        }
+        SourcePlan::Bundle(source) => (source.name(), source.settings()),
     };
     SourceRecord { number, teacher, settings: settings.to_string() }
 }

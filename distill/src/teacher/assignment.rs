@@ -66,9 +66,9 @@ pub struct Assignment<'a> {
     /// Completions per example.
     pub degree: Degree,
     /// Tells correct completions from wrong ones, for adaptive degrees.
-    pub filter: Filter,
+    pub filter: &'a Filter,
     /// What the user says about this run.
-    pub options: TeachOptions,
+    pub options: &'a TeachOptions,
     /// Asks to stop.
     pub interrupt: &'a Interrupt,
 }
