@@ -22,7 +22,7 @@ pub use self_training::{SelfTraining, rounds};
 use serde::{Deserialize, Serialize};
 pub use source::Source;
 pub use student::StudentTable;
-pub use sweep::{Sweep, Variant};
+pub use sweep::{AxisValue, Sweep, Variant};
 pub use train::TrainTable;
 
 use crate::dataset::SplitReference;
@@ -111,6 +111,9 @@ pub struct Experiment {
     /// Only so many questions of each source that reads a dataset, drawn as the published subsets are; all if absent.
     #[serde(default)]
     pub training_questions: Option<NonZeroUsize>,
+    /// Only so many of the kept rationales, drawn as the published filters of matched size were; all if absent.
+    #[serde(default)]
+    pub training_rationales: Option<NonZeroUsize>,
     /// Which rationales are kept.
     #[serde(default)]
     pub filter: FilterTable,

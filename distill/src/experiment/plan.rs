@@ -30,6 +30,8 @@ pub struct Plan {
     pub sources: Vec<SourcePlan>,
     /// Only so many questions of each source that reads a dataset.
     pub training_questions: Option<NonZeroUsize>,
+    /// Only so many of the kept rationales.
+    pub training_rationales: Option<NonZeroUsize>,
     /// The grader of the teacher's answers.
     pub filter_grader: Grader,
     /// The student.
@@ -117,6 +119,7 @@ impl Plan {
             contract,
             sources: experiment.source.iter().map(|source| resolve_source(source, base)).collect(),
             training_questions: experiment.training_questions,
+            training_rationales: experiment.training_rationales,
             student: student(experiment, base)?,
             train: experiment.train.settings()?,
             parity_prompts: experiment.export.parity_prompts,

@@ -66,7 +66,13 @@ fn the_committed_experiments_are_valid() {
                         let variants = Sweep::read(&path).unwrap().variants().unwrap();
                         variants.into_iter().map(|variant| variant.file).collect()
                     }
-                    file => vec![file.unwrap()],
+                    file => match file.unwrap() {
+                        ExperimentFile::Training(experiment) => {
+                            let rounds = rounds(&experiment, Path::new("runs")).unwrap();
+                            rounds.into_iter().map(|round| ExperimentFile::Training(Box::new(round))).collect()
+                        }
+                        file => vec![file],
+                    },
                 };
                 for file in files {
                     match file.plan(path.parent().unwrap(), Path::new("runs")) {

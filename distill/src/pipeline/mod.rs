@@ -2,6 +2,7 @@
 //!
 //! teach → filter → samples → train → export → eval. Every stage reads files and writes files; its record is written last.
 
+mod compare;
 mod data;
 mod error;
 mod estimate;
@@ -9,15 +10,18 @@ mod lesson;
 mod measure;
 mod stage;
 mod student;
+mod sweep;
 mod teach;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+pub use compare::{Comparison, MethodPair, MethodResult, compare};
 pub use error::PipelineError;
 pub use estimate::{completions_failed, estimates};
 pub use measure::measure;
 pub use stage::StageRecord;
+pub use sweep::{SweepPlan, SweepReport, VariantReport, VariantState, sweep};
 
 use pupil_models::durable;
 

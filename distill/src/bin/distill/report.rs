@@ -97,6 +97,9 @@ pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
     if let Some(hint) = error.chain().find_map(|cause| cause.downcast_ref().and_then(rationale_hint)) {
         return Some(hint);
     }
+    if let Some(ExperimentError::Sweep { .. }) = error.downcast_ref() {
+        return Some("`distill sweep` runs every variant".to_owned());
+    }
     if let Some(ExperimentError::Read { .. }) = error.downcast_ref() {
         return Some("`models/students/symbolic.toml` is an example to start from".to_owned());
     }
