@@ -4,6 +4,8 @@
 
 mod data;
 mod error;
+mod explanation;
+mod judging;
 mod stage;
 mod student;
 mod teach;
@@ -12,6 +14,7 @@ use std::fs::File;
 use std::path::PathBuf;
 
 pub use error::PipelineError;
+pub use explanation::{Explanation, explain, rationales};
 pub use stage::StageRecord;
 
 use pupil_models::durable;
@@ -142,12 +145,12 @@ impl<'a> Run<'a> {
     }
 
     /// Does a stage's work unless its record, named `record`, says that it is done; `work` returns the record's counts.
-    fn once(
+    fn once<Name: AsRef<str>>(
         &mut self,
         name: StageName,
         record: &str,
         inputs: stage::Inputs,
-        work: impl FnOnce(&mut Self, &stage::Stage<'_>) -> Result<Vec<(&'static str, f64)>, PipelineError>,
+        work: impl FnOnce(&mut Self, &stage::Stage<'_>) -> Result<Vec<(Name, f64)>, PipelineError>,
     ) -> Result<(), PipelineError> {
         let stage = stage::Stage::new(&self.plan.folder, record, inputs);
         if let stage::Standing::Done(record) = stage.standing()? {

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use pupil_models::digest::Digest;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
+use pupil_models::durable;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, Row};
 
 use super::record::{CompletionKey, ExampleKey, RationaleRow, State};
 use super::store::SourceRecord;
@@ -202,17 +203,93 @@ impl Reader {
     /// # Errors
     /// The first error of `visit`, or the database's.
     pub fn visit<E: From<RationaleError>>(&self, visit: impl FnMut(Stored) -> Result<(), E>) -> Result<(), E> {
-        self.visit_where("completion.state = 'done'", visit)
+        self.visit_where("completion.state = 'done'", [], visit)
     }
 
     /// As [`Self::visit`], those that the latest filter kept.
     pub fn visit_kept<E: From<RationaleError>>(&self, visit: impl FnMut(Stored) -> Result<(), E>) -> Result<(), E> {
-        self.visit_where("completion.id IN (SELECT id FROM verdict WHERE keep)", visit)
+        self.visit_where("completion.id IN (SELECT id FROM verdict WHERE keep)", [], visit)
+    }
+
+    /// As [`Self::visit`], those of one example, in all sources.
+    pub fn visit_example<E: From<RationaleError>>(
+        &self,
+        example: &str,
+        visit: impl FnMut(Stored) -> Result<(), E>,
+    ) -> Result<(), E> {
+        // The sources are named, because the index begins with them.
+        let condition = "completion.state = 'done' AND completion.example IN (
+            SELECT id FROM example WHERE source IN (SELECT id FROM source) AND example = ?)";
+        self.visit_where(condition, [example], visit)
+    }
+
+    /// Calls `visit` with id, reason and detail of every completion that the latest filter rejected, in the order of the
+    /// experiment; for one reason's code, or for all.
+    ///
+    /// # Errors
+    /// The first error of `visit`, or the database's.
+    pub fn visit_rejected<E: From<RationaleError>>(
+        &self,
+        reason: Option<&str>,
+        mut visit: impl FnMut(&str, &str, &str) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut statement = self
+            .connection
+            .prepare(
+                "SELECT example.example || '#' || completion_index, reason, coalesce(detail, '') FROM verdict
+                 JOIN completion ON completion.id = verdict.id JOIN example ON example.id = completion.example
+                 WHERE NOT keep AND (?1 IS NULL OR reason = ?1) ORDER BY verdict.id",
+            )
+            .map_err(|source| self.failed(source))?;
+        let mut rows = statement.query([reason]).map_err(|source| self.failed(source))?;
+        while let Some(row) = rows.next().map_err(|source| self.failed(source))? {
+            let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
+            let read = || Ok((text(0)?, text(1)?, text(2)?));
+            let (id, reason, detail) = read().map_err(|source| self.failed(source))?;
+            visit(id, reason, detail)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the latest filter gave any verdict.
+    pub fn is_judged(&self) -> Result<bool, RationaleError> {
+        self.connection
+            .query_row("SELECT EXISTS (SELECT 1 FROM verdict)", [], |row| row.get(0))
+            .map_err(|source| self.failed(source))
+    }
+
+    /// Writes a copy of the store to `path`, whole or not at all, while it may be written to.
+    ///
+    /// # Errors
+    /// There is something at `path`; the disk refuses.
+    pub fn copy_to(&self, path: &Path) -> Result<(), RationaleError> {
+        let failed = |source| RationaleError::Write { path: path.to_owned(), source };
+        if path.exists() {
+            return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
+        }
+        let staged = durable::staging_path(path);
+        let copied = self
+            .connection
+            .execute("VACUUM INTO ?", [staged.to_string_lossy()])
+            .map_err(|source| self.failed(source))
+            .and_then(|_| {
+                std::fs::File::open(&staged)
+                    .and_then(|file| file.sync_all())
+                    .and_then(|()| std::fs::rename(&staged, path))
+                    .and_then(|()| durable::sync_folder(path))
+                    .map_err(failed)
+            });
+        if copied.is_err() {
+            // The copy's own error matters more than a leftover that is removed when the run is opened.
+            let _ = std::fs::remove_file(&staged);
+        }
+        copied
     }
 
     fn visit_where<E: From<RationaleError>>(
         &self,
         condition: &str,
+        parameters: impl Params,
         mut visit: impl FnMut(Stored) -> Result<(), E>,
     ) -> Result<(), E> {
         let columns = COMPLETION;
@@ -224,7 +301,7 @@ impl Reader {
                  WHERE {condition} ORDER BY completion.id"
             ))
             .map_err(|source| self.failed(source))?;
-        let mut rows = statement.query([]).map_err(|source| self.failed(source))?;
+        let mut rows = statement.query(parameters).map_err(|source| self.failed(source))?;
         while let Some(row) = rows.next().map_err(|source| self.failed(source))? {
             visit(stored_of(row).map_err(|source| self.failed(source))?)?;
         }
