@@ -113,7 +113,7 @@ mod tests {
             (own, "The question: is the coin still heads up? Note that \"flip\" means \"reverse\". It is not.", None),
             (own, "A coin is heads up. ANN flips the coin once.", Some("t/0")),
             ("A sum?", "is the coin still heads up? Note that flip means", Some("t/0")),
-            ("A sum?", "is the coin still heads up? Note that", None),
+            ("A sum?", "is the coin still heads up? Note", None),
             ("A sum?", "So how old is Bob now?", Some("t/1")),
             ("A sum?", "So how old is Bob?", None),
             ("A sum?", "Why? Because", None),

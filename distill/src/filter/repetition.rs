@@ -57,8 +57,8 @@ mod tests {
         assert!(!repeats(story));
         assert!(!repeats(&format!("{story} {story}")), "twice is no loop");
         assert!(repeats(&format!("{story} {story} {story}")), "most groups were there before");
-        assert!(repeats(&format!("{story}{}", " So she gave 43.".repeat(4))));
-        assert!(!repeats(&format!("{story}{}", " So she gave 43.".repeat(3))));
+        assert!(repeats(&format!("{story}{}", " So she gave 43.".repeat(3))), "four times in all");
+        assert!(!repeats(&format!("{story}{}", " So she gave 43.".repeat(2))));
         assert!(repeats(&format!("{story}{}", " the".repeat(16))));
         assert!(!repeats(&format!("{story}{}", " the".repeat(15))));
         assert!(!repeats(""));

@@ -20,7 +20,10 @@ const ANYWHERE: [&str; 12] = [
 pub(super) fn refusal(lower: &str) -> Option<&'static str> {
     let opening = lower.trim_start();
     let opens = OPENINGS.iter().find(|phrase| opening.starts_with(**phrase));
-    opens.or_else(|| ANYWHERE.iter().find(|phrase| lower.contains(**phrase))).copied()
+    // "As an aid" is no refusal.
+    let ends_a_word = |at: usize| !lower[at..].starts_with(char::is_alphanumeric);
+    let stands = |phrase: &str| lower.match_indices(phrase).any(|(at, found)| ends_a_word(at + found.len()));
+    opens.or_else(|| ANYWHERE.iter().find(|phrase| stands(phrase))).copied()
 }
 
 /// The letters of `text` that are not Latin, in per cent; `None` where there are no letters.

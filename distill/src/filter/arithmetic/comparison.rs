@@ -83,10 +83,12 @@ struct Written {
 /// Whether `computed`, rounded or cut to the written digits, may give `result`.
 fn is_result(computed: Interval, result: Written, rough: bool) -> bool {
     let blur = 1e-9 * computed.low.abs().max(computed.high.abs()).max(1.0);
-    let place = if rough { result.place.max(1.0).max(0.05 * result.value.abs()) } else { result.place };
-    // A whole step of the last place would be another number.
-    let slack = if place > 0.0 { place * (1.0 - 1e-6) } else { blur };
-    computed.low - slack.max(blur) <= result.value && result.value <= computed.high + slack.max(blur)
+    let rough = if rough { result.place.max(1.0).max(0.05 * result.value.abs()) } else { 0.0 };
+    // Rounding goes half a place either way; cutting goes towards zero, by less than a whole place.
+    let (rounded, cut) = (0.5 * result.place, result.place * (1.0 - 1e-6));
+    let (below, above) = if result.value < 0.0 { (cut, rounded) } else { (rounded, cut) };
+    let (below, above) = (below.max(rough) + blur, above.max(rough) + blur);
+    computed.high >= result.value - below && computed.low <= result.value + above
 }
 
 fn touch(left: Interval, right: Interval) -> bool {

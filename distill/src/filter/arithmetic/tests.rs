@@ -83,6 +83,7 @@ const WRONG: &[&str] = &[
     "10 / 3 ≈ 5",
     "100 - 99.5 = 0",
     "She has 4 - 6 = 2 left",
+    "((((((1 + 1 = 3",
 ];
 
 /// Nothing in these is judged.
@@ -113,31 +114,30 @@ const UNJUDGED: &[&str] = &[
     "1 / 0 = 7",
     "2 shirts + 3 hats = $35",
     "Cost of 2 shirts + Cost of 3 hats = 2 * 10 + 3 * 5",
-    "((((((1 + 1 = 3",
     "٣ + ٤ = ٨",
 ];
 
+fn failing<'t>(texts: &[&'t str], passes: impl Fn(&str) -> bool) -> Vec<&'t str> {
+    texts.iter().copied().filter(|text| !passes(text)).collect()
+}
+
 #[test]
 fn right_equations_hold() {
-    for text in RIGHT {
+    let holds = |text: &str| {
         let found = checked(text);
-        assert!(!found.is_empty() && found.iter().all(|(_, holds)| *holds), "{text}: {found:?}");
-    }
+        !found.is_empty() && found.iter().all(|(_, holds)| *holds)
+    };
+    assert_eq!(failing(RIGHT, holds), [""; 0]);
 }
 
 #[test]
 fn wrong_equations_do_not_hold() {
-    for text in WRONG {
-        let found = checked(text);
-        assert!(found.iter().any(|(_, holds)| !holds), "{text}: {found:?}");
-    }
+    assert_eq!(failing(WRONG, |text| checked(text).iter().any(|(_, holds)| !holds)), [""; 0]);
 }
 
 #[test]
 fn what_is_not_understood_is_not_judged() {
-    for text in UNJUDGED {
-        assert_eq!(checked(text), [], "{text}");
-    }
+    assert_eq!(failing(UNJUDGED, |text| checked(text).is_empty()), [""; 0]);
 }
 
 #[test]

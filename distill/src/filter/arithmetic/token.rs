@@ -221,6 +221,10 @@ impl Reader<'_> {
 
     fn word(&mut self) {
         let rest = &self.text[self.at..];
+        let between_digits = self.bytes[..self.at].last().is_some_and(u8::is_ascii_digit) && self.number_follows(1);
+        if between_digits && matches!(self.bytes[self.at], b'x' | b'X') {
+            return self.push(Token::Operator(Operator::Multiply), 1);
+        }
         let length = rest.find(|letter: char| !(letter.is_alphanumeric() || letter == '_')).unwrap_or(rest.len());
         let word = &rest[..length];
         if !word.chars().all(char::is_alphabetic) {
