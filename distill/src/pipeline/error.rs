@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::dataset::DatasetError;
 use crate::eval::EvalError;
 use crate::export::ExportError;
+use crate::filter::FilterError;
 use crate::rationale::RationaleError;
 use crate::sample::SampleError;
 use crate::teacher::TeachError;
@@ -69,6 +70,23 @@ pub enum PipelineError {
     /// Teaching.
     #[error("cannot teach")]
     Teach(#[from] TeachError),
+    /// The filter.
+    #[error("cannot filter the rationales")]
+    Filter(#[from] FilterError),
+    /// No finished completion has this id.
+    #[error("store `{store}`: expected a finished completion `{id}`, such as `coin_flip/12#0`, found none")]
+    NoCompletion {
+        /// The store.
+        store: PathBuf,
+        /// What was asked for.
+        id: String,
+    },
+    /// The filter cannot run again.
+    #[error("cannot judge again in `{folder}`: expected a run without training, found one")]
+    AlreadyTrained {
+        /// The run's folder.
+        folder: PathBuf,
+    },
     /// The rationale file.
     #[error(transparent)]
     Rationale(#[from] RationaleError),

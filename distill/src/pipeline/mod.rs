@@ -6,6 +6,8 @@ mod compare;
 mod data;
 mod error;
 mod estimate;
+mod explanation;
+mod judging;
 mod lesson;
 mod measure;
 mod stage;
@@ -19,6 +21,7 @@ use std::path::{Path, PathBuf};
 pub use compare::{Comparison, MethodPair, MethodResult, compare};
 pub use error::PipelineError;
 pub use estimate::{completions_failed, estimates};
+pub use explanation::{Explanation, explain, rationales};
 pub use measure::measure;
 pub use stage::StageRecord;
 pub use sweep::{SweepPlan, SweepReport, VariantReport, VariantState, sweep};
@@ -204,12 +207,12 @@ impl<'a> Run<'a> {
     }
 
     /// Does a stage's work unless its record, named `record`, says that it is done; `work` returns the record's counts.
-    fn once(
+    fn once<Name: AsRef<str>>(
         &mut self,
         name: StageName,
         record: &str,
         inputs: stage::Inputs,
-        work: impl FnOnce(&mut Self, &stage::Stage<'_>) -> Result<Vec<(&'static str, f64)>, PipelineError>,
+        work: impl FnOnce(&mut Self, &stage::Stage<'_>) -> Result<Vec<(Name, f64)>, PipelineError>,
     ) -> Result<(), PipelineError> {
         let stage = stage::Stage::new(&self.folder, record, inputs);
         if let stage::Standing::Done(record) = stage.standing()? {
