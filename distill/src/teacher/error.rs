@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::rationale::RationaleError;
 
+use super::batch::BatchError;
 use super::bundle::BundleTeachError;
 use super::recorded::RecordedError;
 
@@ -55,6 +56,9 @@ pub enum TeachError {
     /// The store refuses.
     #[error(transparent)]
     Store(#[from] RationaleError),
+    /// A batch cannot be written or read, or is not complete.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
     /// A bundle cannot teach.
     #[error(transparent)]
     Bundle(#[from] BundleTeachError),
@@ -67,7 +71,7 @@ impl TeachError {
     /// Whether the teacher was stopped on request, not by a fault.
     #[must_use]
     pub fn is_interruption(&self) -> bool {
-        matches!(self, Self::Interrupted)
+        matches!(self, Self::Interrupted | Self::Batch(BatchError::Interrupted))
     }
 
     /// A stable code for programs.
@@ -80,6 +84,7 @@ impl TeachError {
             Self::ExclusionsFile { .. } => "E_TEACH_EXCLUSIONS_FILE",
             Self::Fingerprint { .. } => "E_TEACH_FINGERPRINT",
             Self::Store(error) => error.code(),
+            Self::Batch(error) => error.code(),
             Self::Bundle(error) => error.code(),
             Self::Interrupted => "E_TEACH_INTERRUPTED",
         }
