@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::rationale::RationaleError;
 
+use super::batch::BatchError;
 use super::bundle::BundleTeachError;
 use super::recorded::RecordedError;
 
@@ -55,6 +56,9 @@ pub enum TeachError {
     /// The store refuses.
     #[error(transparent)]
     Store(#[from] RationaleError),
+    /// A batch cannot be written or read, or is not complete.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
     /// A bundle cannot teach.
     #[error(transparent)]
     Bundle(#[from] BundleTeachError),
@@ -70,7 +74,12 @@ impl TeachError {
     /// Whether the teacher was stopped on request, not by a fault.
     #[must_use]
     pub fn is_interruption(&self) -> bool {
-        matches!(self, Self::Interrupted | Self::Openai(super::openai::OpenaiError::Interrupted))
+        matches!(
+            self,
+            Self::Interrupted
+                | Self::Batch(BatchError::Interrupted)
+                | Self::Openai(super::openai::OpenaiError::Interrupted)
+        )
     }
 
     /// Whether the teacher stopped at a limit of the user's own.
@@ -89,6 +98,7 @@ impl TeachError {
             Self::ExclusionsFile { .. } => "E_TEACH_EXCLUSIONS_FILE",
             Self::Fingerprint { .. } => "E_TEACH_FINGERPRINT",
             Self::Store(error) => error.code(),
+            Self::Batch(error) => error.code(),
             Self::Bundle(error) => error.code(),
             Self::Interrupted => "E_TEACH_INTERRUPTED",
             Self::Openai(error) => error.code(),

@@ -17,6 +17,7 @@ mod job;
 mod key;
 mod ledger;
 mod limits;
+pub(super) mod offline;
 mod pause;
 mod queue;
 mod request;
