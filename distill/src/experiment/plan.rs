@@ -91,6 +91,7 @@ impl Plan {
         require("name", is_plain, "letters, digits, `-`, `_` and `.`", format!("`{name}`"))?;
         require("source", !experiment.source.is_empty(), "at least one", "none")?;
         require("export.parity_prompts", experiment.export.parity_prompts > 0, "a number above 0", 0)?;
+        check_endpoints(&experiment.source)?;
         let contract = contract(experiment)?;
         Ok(Self {
             name: name.clone(),
@@ -105,6 +106,18 @@ impl Plan {
             evals: experiment.eval.iter().map(|table| eval_plan(table, base)).collect(),
         })
     }
+}
+
+fn check_endpoints(sources: &[Source]) -> Result<(), ExperimentError> {
+    for source in sources {
+        let (Source::Openai(source) | Source::Batch(source)) = source else { continue };
+        source.check().map_err(|(key, expected, found)| ExperimentError::Value {
+            key: format!("source.{key}"),
+            expected: expected.to_owned(),
+            found,
+        })?;
+    }
+    Ok(())
 }
 
 fn contract(experiment: &Experiment) -> Result<ReasoningContract, ExperimentError> {

@@ -97,6 +97,9 @@ impl PipelineError {
     /// Whether the run was stopped on request, not by a fault.
     #[must_use]
     pub fn is_interruption(&self) -> bool {
+        if let Self::Teach(error) = self {
+            return error.is_interruption();
+        }
         matches!(
             self,
             Self::Interrupted { .. }
@@ -104,5 +107,11 @@ impl PipelineError {
                 | Self::Export(ExportError::Interrupted)
                 | Self::Eval(EvalError::Interrupted { .. })
         )
+    }
+
+    /// Whether the run was stopped by a limit of the user's own.
+    #[must_use]
+    pub fn is_budget(&self) -> bool {
+        matches!(self, Self::Teach(error) if error.is_budget())
     }
 }

@@ -4,6 +4,7 @@
 
 mod data;
 mod error;
+mod estimate;
 mod stage;
 mod student;
 mod teach;
@@ -12,6 +13,7 @@ use std::fs::File;
 use std::path::PathBuf;
 
 pub use error::PipelineError;
+pub use estimate::{completions_failed, estimates};
 pub use stage::StageRecord;
 
 use pupil_models::durable;
@@ -19,6 +21,7 @@ use pupil_models::durable;
 use crate::eval::EvalReport;
 use crate::experiment::Plan;
 use crate::interrupt::Interrupt;
+use crate::teacher::TeachOptions;
 
 /// A stage of the pipeline, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,6 +89,7 @@ pub struct Run<'a> {
     plan: &'a Plan,
     interrupt: &'a Interrupt,
     watch: &'a mut dyn FnMut(Report),
+    teach: TeachOptions,
     _lock: File,
 }
 
@@ -99,6 +103,19 @@ impl<'a> Run<'a> {
         interrupt: &'a Interrupt,
         watch: &'a mut dyn FnMut(Report),
     ) -> Result<Self, PipelineError> {
+        Self::open_with(plan, TeachOptions::default(), interrupt, watch)
+    }
+
+    /// As [`Self::open`], with what the user says about the teachers.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(
+        plan: &'a Plan,
+        teach: TeachOptions,
+        interrupt: &'a Interrupt,
+        watch: &'a mut dyn FnMut(Report),
+    ) -> Result<Self, PipelineError> {
         let failed = |path: &PathBuf, source| PipelineError::File { path: path.clone(), source };
         std::fs::create_dir_all(&plan.folder).map_err(|source| failed(&plan.folder, source))?;
         let path = plan.folder.join("lock");
@@ -106,7 +123,7 @@ impl<'a> Run<'a> {
         match lock.try_lock() {
             Ok(()) => {
                 durable::remove_leftovers(&plan.folder).map_err(|source| failed(&plan.folder, source))?;
-                Ok(Self { plan, interrupt, watch, _lock: lock })
+                Ok(Self { plan, interrupt, watch, teach, _lock: lock })
             }
             Err(std::fs::TryLockError::WouldBlock) => Err(PipelineError::Locked { folder: plan.folder.clone() }),
             Err(std::fs::TryLockError::Error(source)) => Err(failed(&path, source)),

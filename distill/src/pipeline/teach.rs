@@ -9,7 +9,7 @@ use crate::rationale::{ExampleKey, RationaleRow, Record, SourceRecord, Store};
 use crate::teacher::openai::Questions;
 use crate::teacher::program::{Exclusions, Items, ProgramTeacher};
 use crate::teacher::recorded::RecordedTeacher;
-use crate::teacher::{Assignment, TeachOptions, batch, bundle, openai, teach};
+use crate::teacher::{Assignment, batch, bundle, openai, teach};
 
 /// Rows that are written in one transaction where many are there at once.
 const BULK_ROWS: usize = 4096;
@@ -20,11 +20,17 @@ impl Run<'_> {
         for (index, source) in self.plan.sources.iter().enumerate() {
             describe(&mut inputs, index, source)?;
         }
+        if self.teach.retry_failed {
+            self.reopen()?;
+        }
         self.once(StageName::Teach, StageName::Teach.as_str(), inputs, |run, _| {
+            // Everything that a user can get wrong is read before there is a store.
+            let lessons: Vec<Lesson> = run.plan.sources.iter().map(Lesson::of).collect::<Result<_, _>>()?;
             let mut store = Store::open(&run.path(STORE))?;
             let mut counts = Taught::default();
-            for (number, source) in (0..).zip(&run.plan.sources) {
-                run.teach_source(&mut store, number, source)?;
+            for ((number, source), lesson) in (0..).zip(&run.plan.sources).zip(lessons) {
+                store.register(&source_record(number, source), &lesson.examples)?;
+                run.teach_source(&mut store, number, source, &lesson)?;
                 let progress = store.progress(number)?;
                 counts.examples += progress.examples;
                 counts.completions += progress.done;
@@ -38,60 +44,88 @@ impl Run<'_> {
         })
     }
 
-    fn teach_source(&self, store: &mut Store, number: u32, source: &SourcePlan) -> Result<(), PipelineError> {
-        match source {
-            SourcePlan::Program { task, questions, seed, items, exclude } => {
-                let exclusions = exclude.as_deref().map(Exclusions::read).transpose()?.unwrap_or_default();
-                let items = items.unwrap_or(Items::exactly(task.published_items()));
-                let teacher = ProgramTeacher { task: *task, seed: *seed, items };
-                let rows = teacher.rationales(*questions, &exclusions)?;
-                keep(store, number, source, rows.iter().map(|row| row.example.clone()).collect(), rows)
-            }
-            SourcePlan::Recorded { data, split, completions, degree } => {
-                let examples = Dataset::read(data)?.split(&split.path, &split.name)?;
-                let teacher = RecordedTeacher::read(completions, *degree)?;
-                let (rows, _) = teach(&teacher, &examples)?;
-                keep(store, number, source, examples, rows)
-            }
-            SourcePlan::Openai(openai) => {
-                self.ask(store, number, source, &openai.questions, |assignment| openai::teach(openai, assignment))
-            }
-            SourcePlan::Batch(batch) => {
-                self.ask(store, number, source, &batch.questions, |assignment| batch::teach(batch, assignment))
-            }
-            SourcePlan::Bundle(bundle) => {
-                self.ask(store, number, source, &bundle.questions, |assignment| bundle::teach(bundle, assignment))
-            }
+    /// Lets a finished stage go on if some of its completions failed.
+    fn reopen(&self) -> Result<(), PipelineError> {
+        if super::completions_failed(self.plan)? == 0 {
+            return Ok(());
+        }
+        let path = self.path(&format!("{}.stage.toml", StageName::Teach.as_str()));
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(PipelineError::File { path, source }),
+            _ => Ok(()),
         }
     }
 
-    /// Lets a teacher that is asked live do its assignment.
-    fn ask(
+    fn teach_source(
         &self,
         store: &mut Store,
         number: u32,
         source: &SourcePlan,
-        questions: &Questions,
-        work: impl FnOnce(&mut Assignment<'_>) -> Result<(), crate::teacher::TeachError>,
+        lesson: &Lesson,
     ) -> Result<(), PipelineError> {
-        let dataset = Dataset::read(&questions.data)?;
-        let examples: Vec<(u64, Example)> = (0..)
-            .zip(match &questions.split {
-                Some(split) => dataset.split(&split.path, &split.name)?,
-                None => dataset.examples().to_vec(),
-            })
-            .collect();
-        store.register(&source_record(number, source), &examples)?;
+        let Some(questions) = questions_of(source) else { return keep(store, number, lesson) };
         let mut assignment = Assignment {
             store,
             source: number,
-            examples: &examples,
+            examples: &lesson.examples,
             degree: questions.degree,
-            filter: &self.answer_filter(),
-            options: &TeachOptions::default(),
+            filter: self.answer_filter(),
+            options: self.teach,
             interrupt: self.interrupt,
         };
-        Ok(work(&mut assignment)?)
+        match source {
+            SourcePlan::Program { .. } | SourcePlan::Recorded { .. } => {}
+            SourcePlan::Openai(openai) => openai::teach(openai, &mut assignment)?,
+            SourcePlan::Batch(batch) => batch::teach(batch, &mut assignment)?,
+            SourcePlan::Bundle(bundle) => bundle::teach(bundle, &mut assignment)?,
+        }
+        Ok(())
+    }
+}
+
+/// What a teacher is asked, if it is one that is asked.
+fn questions_of(source: &SourcePlan) -> Option<&Questions> {
+    match source {
+        SourcePlan::Program { .. } | SourcePlan::Recorded { .. } => None,
+        SourcePlan::Openai(source) | SourcePlan::Batch(source) => Some(&source.questions),
+        SourcePlan::Bundle(source) => Some(&source.questions),
+    }
+}
+
+/// What a source is about, read and checked.
+struct Lesson {
+    /// The examples, each with its position in the source.
+    examples: Vec<(u64, Example)>,
+    /// What a teacher that needs no asking wrote about them, in their order.
+    rows: Vec<RationaleRow>,
+}
+
+impl Lesson {
+    fn of(source: &SourcePlan) -> Result<Self, PipelineError> {
+        let (examples, rows) = match source {
+            SourcePlan::Program { task, questions, seed, items, exclude } => {
+                let exclusions = exclude.as_deref().map(Exclusions::read).transpose()?.unwrap_or_default();
+                let items = items.unwrap_or(Items::exactly(task.published_items()));
+                let rows = ProgramTeacher { task: *task, seed: *seed, items }.rationales(*questions, &exclusions)?;
+                (rows.iter().map(|row| row.example.clone()).collect(), rows)
+            }
+            SourcePlan::Recorded { data, split, completions, degree } => {
+                let examples = Dataset::read(data)?.split(&split.path, &split.name)?;
+                let (rows, _) = teach(&RecordedTeacher::read(completions, *degree)?, &examples)?;
+                (examples, rows)
+            }
+            SourcePlan::Openai(source) | SourcePlan::Batch(source) => (examples(&source.questions)?, Vec::new()),
+            SourcePlan::Bundle(source) => (examples(&source.questions)?, Vec::new()),
+        };
+        Ok(Self { examples: (0..).zip(examples).collect(), rows })
+    }
+}
+
+pub(super) fn examples(questions: &Questions) -> Result<Vec<Example>, PipelineError> {
+    let dataset = Dataset::read(&questions.data)?;
+    match &questions.split {
+        Some(split) => Ok(dataset.split(&split.path, &split.name)?),
+        None => Ok(dataset.examples().to_vec()),
     }
 }
 
@@ -104,31 +138,20 @@ struct Taught {
 }
 
 /// Stores what a teacher that needs no asking wrote.
-fn keep(
-    store: &mut Store,
-    number: u32,
-    source: &SourcePlan,
-    examples: Vec<Example>,
-    rows: Vec<RationaleRow>,
-) -> Result<(), PipelineError> {
-    let examples: Vec<(u64, Example)> = (0..).zip(examples).collect();
-    let mut places = examples.iter();
-    let mut place = places.next();
-    let mut records = Vec::with_capacity(rows.len());
-    for row in rows {
+fn keep(store: &mut Store, number: u32, lesson: &Lesson) -> Result<(), PipelineError> {
+    let mut places = lesson.examples.iter().peekable();
+    let mut records = Vec::with_capacity(BULK_ROWS);
+    for row in &lesson.rows {
         // Rows come in the order of the examples; one may have several, or none.
-        while place.is_some_and(|(_, example)| example.id != row.example.id) {
-            place = places.next();
-        }
-        if let Some((position, _)) = place {
-            records.push(Record::done(ExampleKey::new(number, *position), row.completion));
+        while places.next_if(|(_, example)| example.id != row.example.id).is_some() {}
+        let Some((position, _)) = places.peek() else { break };
+        records.push(Record::done(ExampleKey::new(number, *position), row.completion.clone()));
+        if records.len() == BULK_ROWS {
+            store.put(&records)?;
+            records.clear();
         }
     }
-    store.register(&source_record(number, source), &examples)?;
-    for bulk in records.chunks(BULK_ROWS) {
-        store.put(bulk)?;
-    }
-    Ok(())
+    Ok(store.put(&records)?)
 }
 
 /// The source as the store knows it: with everything that decides what is asked, and nothing that decides how fast.

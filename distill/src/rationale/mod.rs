@@ -9,12 +9,14 @@ pub mod jsonl;
 mod reader;
 mod record;
 mod schema;
+mod standing;
 mod store;
 
 pub use error::RationaleError;
 pub use reader::{Progress, Reader, Stored};
 pub use record::{Accounting, CompletionKey, ExampleKey, Failure, RationaleRow, Record, State};
 pub use schema::{MOST_COMPLETIONS, MOST_EXAMPLES, MOST_SOURCES};
+pub use standing::{Standing, Uncounted};
 pub use store::{SourceRecord, Store};
 
 #[cfg(test)]

@@ -51,8 +51,12 @@ pub struct Adaptive {
 pub struct TeachOptions {
     /// Hard stop, in US dollars over the whole run.
     pub max_cost_usd: Option<f64>,
-    /// Ask again for completions that failed.
+    /// Most requests that are sent.
+    pub max_requests: Option<u64>,
+    /// Ask again for all completions that failed, not only for those that may succeed another day.
     pub retry_failed: bool,
+    /// Where lines for people go while no terminal shows a progress bar.
+    pub notice: Option<fn(&str)>,
 }
 
 /// One source's share of a run: the teacher writes every completion into the store as it arrives.
@@ -66,9 +70,9 @@ pub struct Assignment<'a> {
     /// Completions per example.
     pub degree: Degree,
     /// Tells correct completions from wrong ones, for adaptive degrees.
-    pub filter: &'a Filter,
+    pub filter: Filter,
     /// What the user says about this run.
-    pub options: &'a TeachOptions,
+    pub options: TeachOptions,
     /// Asks to stop.
     pub interrupt: &'a Interrupt,
 }

@@ -73,9 +73,24 @@ pub enum TeachError {
         /// What the line holds.
         found: String,
     },
+    /// An endpoint could not be asked to the end.
+    #[error(transparent)]
+    Openai(#[from] super::openai::OpenaiError),
 }
 
 impl TeachError {
+    /// Whether the teacher was stopped on request, not by a fault.
+    #[must_use]
+    pub fn is_interruption(&self) -> bool {
+        matches!(self, Self::Openai(super::openai::OpenaiError::Interrupted))
+    }
+
+    /// Whether the teacher stopped at a limit of the user's own.
+    #[must_use]
+    pub fn is_budget(&self) -> bool {
+        matches!(self, Self::Openai(super::openai::OpenaiError::Budget { .. }))
+    }
+
     /// A stable code for programs.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -87,6 +102,7 @@ impl TeachError {
             Self::Exhausted { .. } => "E_TEACH_EXHAUSTED",
             Self::ExclusionsFile { .. } => "E_TEACH_EXCLUSIONS_FILE",
             Self::Fingerprint { .. } => "E_TEACH_FINGERPRINT",
+            Self::Openai(error) => error.code(),
         }
     }
 }

@@ -10,6 +10,7 @@ use pupil_distill::export::{ExportPlan, export as export_checkpoint};
 use pupil_distill::interrupt::Interrupt;
 use pupil_distill::pipeline::{Run, StageName};
 use pupil_distill::sample;
+use pupil_distill::teacher::TeachOptions;
 use pupil_models::bundle::TOKENIZER;
 use pupil_models::contract::ReasoningContract;
 use pupil_models::tokenizer::Tokenizer;
@@ -36,9 +37,14 @@ pub(crate) fn plan(args: &RunArgs) -> Result<Plan, ExperimentError> {
 
 /// Runs a plan up to and including `last`, reporting on stderr.
 pub(crate) fn run_plan(plan: &Plan, last: StageName) -> anyhow::Result<()> {
+    run_plan_with(plan, last, TeachOptions { notice: Some(report::line), ..TeachOptions::default() })
+}
+
+/// As [`run_plan`], with what the user says about the teachers.
+pub(crate) fn run_plan_with(plan: &Plan, last: StageName, teach: TeachOptions) -> anyhow::Result<()> {
     let interrupt = Interrupt::on_signals()?;
     let mut watch = report::watch;
-    Run::open(plan, &interrupt, &mut watch)?.through(last)?;
+    Run::open_with(plan, teach, &interrupt, &mut watch)?.through(last)?;
     Ok(())
 }
 
