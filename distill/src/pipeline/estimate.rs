@@ -1,8 +1,8 @@
 //! What the teachers would ask, and what they could not get.
 
+use super::PipelineError;
 use super::data::STORE;
 use super::teach::examples;
-use super::PipelineError;
 use crate::dataset::Example;
 use crate::experiment::{Plan, SourcePlan};
 use crate::rationale::Reader;

@@ -35,9 +35,8 @@ impl Reader {
             )?;
             let rows = statement.query_map([first, end], |row| {
                 let state: String = row.get(1)?;
-                let state = State::parse(&state).ok_or_else(|| {
-                    rusqlite::Error::InvalidColumnType(1, state.clone(), rusqlite::types::Type::Text)
-                })?;
+                let state = State::parse(&state)
+                    .ok_or_else(|| rusqlite::Error::InvalidColumnType(1, state.clone(), rusqlite::types::Type::Text))?;
                 Ok(Standing { index: row.get(0)?, state, failure: row.get(2)? })
             })?;
             rows.collect::<rusqlite::Result<_>>()

@@ -51,7 +51,9 @@ pub fn one_step(question: &str, marker: &str) -> String {
 /// One step for plain completions, whose models continue a text instead of following an instruction.
 #[must_use]
 pub fn one_step_continued(question: &str, marker: &str) -> String {
-    format!("Q: {question}\n(Reason step by step, then write \"{marker}\" and the answer.)\nA: Let's think step by step.")
+    format!(
+        "Q: {question}\n(Reason step by step, then write \"{marker}\" and the answer.)\nA: Let's think step by step."
+    )
 }
 
 /// A task's exemplars for few-shot-CoT.
@@ -119,8 +121,8 @@ impl ExemplarFile {
     /// The file cannot be read, or holds something else.
     pub fn read(path: &Path) -> Result<Self, ExemplarError> {
         let text = std::fs::read(path).map_err(|source| ExemplarError::Read { path: path.to_owned(), source })?;
-        let blocks = serde_json::from_slice(&text)
-            .map_err(|source| ExemplarError::Parse { path: path.to_owned(), source })?;
+        let blocks =
+            serde_json::from_slice(&text).map_err(|source| ExemplarError::Parse { path: path.to_owned(), source })?;
         Ok(Self { path: path.to_owned(), blocks })
     }
 
@@ -154,10 +156,8 @@ mod tests {
 
     #[test]
     fn the_published_blocks_end_in_an_answer_and_name_their_rows() {
-        let data = std::env::var_os("PUPIL_DATA").map_or_else(
-            || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
-            PathBuf::from,
-        );
+        let data = std::env::var_os("PUPIL_DATA")
+            .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
         let path = data.join("few_shot_cot_prompts.json");
         if !path.exists() {
             eprintln!("skipped: `{}` is absent", path.display());

@@ -59,10 +59,7 @@ pub fn estimate(
     }
     if source.price.is_some() {
         let ledger = Ledger::new(source.price, None, None, 0.0)?;
-        let usage = Usage {
-            prompt_tokens: estimate.prompt_tokens,
-            completion_tokens: estimate.most_completion_tokens,
-        };
+        let usage = Usage { prompt_tokens: estimate.prompt_tokens, completion_tokens: estimate.most_completion_tokens };
         estimate.most_cost_usd = Some(ledger.cost(usage));
     }
     Ok(estimate)

@@ -111,7 +111,8 @@ impl Scribe<'_> {
             let completion = Completion { rationale: reasoning, prediction, finish, ..self.completion(job)? };
             return Ok((self.record(job, completion, State::Done), false));
         }
-        let was_stopped = matches!(&finish, Some(Finish::Other(reason)) if reason == "content_filter" || reason == "refusal");
+        let was_stopped =
+            matches!(&finish, Some(Finish::Other(reason)) if reason == "content_filter" || reason == "refusal");
         let is_half = self.wording.has_answer_step() && !was_stopped && !text.trim().is_empty();
         let completion = Completion { rationale: text, finish, ..self.completion(job)? };
         if is_half {

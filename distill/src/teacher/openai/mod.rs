@@ -108,7 +108,11 @@ fn tell_exemplars(wording: &Wording, assignment: &Assignment<'_>) {
     let among = assignment.examples.iter().filter(|(_, example)| wording.is_exemplar(example));
     let names: Vec<&str> = among.map(|(_, example)| example.id.as_str()).collect();
     if !names.is_empty() {
-        notice(&format!("note: {} of the examples are exemplars in their own prompts: {}", names.len(), names.join(", ")));
+        notice(&format!(
+            "note: {} of the examples are exemplars in their own prompts: {}",
+            names.len(),
+            names.join(", ")
+        ));
     }
 }
 

@@ -187,9 +187,11 @@ impl OpenaiSource {
     /// # Errors
     /// The first bad value.
     pub fn check(&self) -> Result<(), BadSetting> {
-        let url = self.endpoint.base().map_err(|found| ("endpoint.url", "an http or https address without a key", found))?;
+        let url =
+            self.endpoint.base().map_err(|found| ("endpoint.url", "an http or https address without a key", found))?;
         debug_assert!(url.has_host());
-        let require = |key, holds: bool, expected, found: String| if holds { Ok(()) } else { Err((key, expected, found)) };
+        let require =
+            |key, holds: bool, expected, found: String| if holds { Ok(()) } else { Err((key, expected, found)) };
         require("endpoint.model", !self.endpoint.model.is_empty(), "the name of a model", "nothing".to_owned())?;
         let few_shot = self.prompting == Prompting::FewShotCot;
         let expected = "a file if `prompting` is `few_shot_cot`, and none otherwise";
@@ -197,7 +199,8 @@ impl OpenaiSource {
         require("exemplars", self.exemplars.is_some() == few_shot, expected, found.to_owned())?;
         self.generation.check()?;
         self.limits.check()?;
-        let prices = self.price.map_or([0.0; 2], |price| [price.prompt_usd_per_million, price.completion_usd_per_million]);
+        let prices =
+            self.price.map_or([0.0; 2], |price| [price.prompt_usd_per_million, price.completion_usd_per_million]);
         for price in prices {
             require("price", (0.0..=1e9).contains(&price), "US dollars per million tokens", price.to_string())?;
         }

@@ -75,13 +75,14 @@ impl Watch {
     fn sentence(&self, tally: &Tally, ledger: &Ledger) -> String {
         let seconds = self.began.elapsed().as_secs_f64().max(1e-3);
         let rate = ledger.tokens() as f64 / seconds;
-        let mut parts =
-            vec![format!("{} in flight, {} failed, {rate:.0} tokens/s", tally.in_flight, tally.failed)];
+        let mut parts = vec![format!("{} in flight, {} failed, {rate:.0} tokens/s", tally.in_flight, tally.failed)];
         if ledger.has_price() {
             parts.push(self.money(tally, ledger));
         }
         match tally.pause {
-            Some(pause) => parts.push(format!("the endpoint wants a pause of {:.0} s more", pause.as_secs_f64().ceil())),
+            Some(pause) => {
+                parts.push(format!("the endpoint wants a pause of {:.0} s more", pause.as_secs_f64().ceil()))
+            }
             None if tally.waiting > 0 => parts.push(format!("{} wait to be tried again", tally.waiting)),
             None => {}
         }

@@ -1,5 +1,10 @@
 //! What the parts' tests share, and the way from question to store against a server in this process.
 
+mod ends;
+mod faults;
+mod run;
+mod server;
+
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
