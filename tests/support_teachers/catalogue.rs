@@ -88,7 +88,7 @@ pub(crate) const CATALOGUE: [FaultType; 30] = [
     replies(
         20,
         "5xx bursts",
-        When::Bursts { every: 60, count: 20 },
+        When::Bursts { every: 120, count: 20 },
         &[
             status(500, "server_error", Wait::Unsaid),
             status(502, "bad_gateway", Wait::Unsaid),
