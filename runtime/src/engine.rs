@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use pupil_models::bundle::Bundle;
 use pupil_models::config::StudentConfig;
-use pupil_models::contract::ReasoningContract;
+use pupil_models::contract::{ContractError, ReasoningContract};
 use pupil_models::tokenizer::Tokenizer;
 
 use crate::backend::onnx::OnnxBackend;
@@ -166,6 +166,16 @@ impl<B: Backend> Engine<B> {
     #[must_use]
     pub fn contract(&self) -> &ReasoningContract {
         &self.student.contract
+    }
+
+    /// Prompts and reads the student by another contract from now on: for measuring how it answers other prompts than its
+    /// own. The contract so far is handed back.
+    ///
+    /// # Errors
+    /// The contract is not valid; the one so far stays.
+    pub fn replace_contract(&mut self, contract: ReasoningContract) -> Result<ReasoningContract, ContractError> {
+        contract.validate()?;
+        Ok(std::mem::replace(&mut self.student.contract, contract))
     }
 
     /// The student's tokenizer.

@@ -9,6 +9,7 @@ use super::stage::Inputs;
 use super::{PipelineError, Run, StageName};
 use crate::experiment::{Method, StudentPlan};
 use crate::filter::{Counts, Filter, Verdict};
+use crate::numpy;
 use crate::progress::Progress;
 use crate::rationale::{RationaleRow, Store, Stored, jsonl};
 use crate::sample::{self, KeptRationale};
@@ -84,8 +85,11 @@ impl Run<'_> {
             StudentPlan::Scratch { vocabulary, .. } => inputs.settings("tokenizer", vocabulary),
             StudentPlan::Checkpoint(checkpoint) => inputs.file("tokenizer", &checkpoint.path(TOKENIZER))?,
         }
+        if let Some(count) = self.plan.training_rationales {
+            inputs.settings("training_rationales", &count);
+        }
         self.once(StageName::Samples, StageName::Samples.as_str(), inputs, |run, _| {
-            let kept = jsonl::read(&run.path(KEPT))?;
+            let kept = run.drawn(jsonl::read(&run.path(KEPT))?)?;
             let (tokenizer, end) = run.tokenizer(&kept)?;
             let context = run.plan.student.context_tokens();
             let ids: Vec<String> = kept.iter().map(RationaleRow::id).collect();
@@ -114,6 +118,20 @@ impl Run<'_> {
                 ("vocabulary", tokenizer.vocab_size() as f64),
             ])
         })
+    }
+
+    /// As many of the kept rationales as the student is to be trained on, in their order.
+    fn drawn(&self, mut kept: Vec<RationaleRow>) -> Result<Vec<RationaleRow>, PipelineError> {
+        let Some(wanted) = self.plan.training_rationales else { return Ok(kept) };
+        let (wanted, found) = (wanted.get(), kept.len());
+        if wanted > found {
+            return Err(PipelineError::TooFewKept { wanted, found });
+        }
+        let places: Vec<usize> = (0..found).collect();
+        let drawn = numpy::subset(&places, 0, wanted);
+        let mut place = 0..;
+        kept.retain(|_| place.next().is_some_and(|place| drawn.binary_search(&place).is_ok()));
+        Ok(kept)
     }
 
     /// The student's tokenizer, trained on the kept rationales or the checkpoint's own, and the id of its end token.

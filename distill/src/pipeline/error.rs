@@ -55,6 +55,14 @@ pub enum PipelineError {
         /// Rationales that were judged.
         total: usize,
     },
+    /// Fewer rationales were kept than the student is to be trained on.
+    #[error("`training_rationales`: expected at most the {found} that were kept, found {wanted}")]
+    TooFewKept {
+        /// How many are wanted.
+        wanted: usize,
+        /// How many were kept.
+        found: usize,
+    },
     /// Reading a dataset.
     #[error("cannot read the examples")]
     Dataset(#[from] DatasetError),

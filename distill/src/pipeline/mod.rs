@@ -2,26 +2,36 @@
 //!
 //! teach → filter → samples → train → export → eval. Every stage reads files and writes files; its record is written last.
 
+mod compare;
 mod data;
 mod error;
 mod estimate;
+mod lesson;
+mod measure;
 mod stage;
 mod student;
+mod sweep;
 mod teach;
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+pub use compare::{Comparison, MethodPair, MethodResult, compare};
 pub use error::PipelineError;
 pub use estimate::{completions_failed, estimates};
+pub use measure::measure;
 pub use stage::StageRecord;
+pub use sweep::{SweepPlan, SweepReport, VariantReport, VariantState, sweep};
 
 use pupil_models::durable;
 
 use crate::eval::EvalReport;
 use crate::experiment::Plan;
 use crate::interrupt::Interrupt;
-use crate::teacher::TeachOptions;
+use crate::teacher::{Shard, TeachOptions};
+
+/// The settings of the latest stage that was run, beside its results.
+pub const EXPERIMENT: &str = "experiment.toml";
 
 /// A stage of the pipeline, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,12 +94,40 @@ pub enum Report {
     Note(String),
 }
 
+/// Makes a run's folder and locks it; it is free again once the file is dropped.
+fn lock(folder: &Path) -> Result<File, PipelineError> {
+    let failed = |path: &Path, source| PipelineError::File { path: path.to_owned(), source };
+    std::fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
+    let path = folder.join(durable::LOCK);
+    let lock = File::create(&path).map_err(|source| failed(&path, source))?;
+    match lock.try_lock() {
+        Ok(()) => {
+            durable::remove_leftovers(folder).map_err(|source| failed(folder, source))?;
+            Ok(lock)
+        }
+        Err(std::fs::TryLockError::WouldBlock) => Err(PipelineError::Locked { folder: folder.to_owned() }),
+        Err(std::fs::TryLockError::Error(source)) => Err(failed(&path, source)),
+    }
+}
+
+/// Folder of the shards' folders.
+const SHARDS: &str = "shards";
+
+/// The folder of a run, or of one of its shards.
+fn folder(plan: &Plan, shard: Option<Shard>) -> PathBuf {
+    match shard {
+        Some(shard) => plan.folder.join(SHARDS).join(shard.folder()),
+        None => plan.folder.clone(),
+    }
+}
+
 /// A run under way; it holds the folder's lock.
 pub struct Run<'a> {
     plan: &'a Plan,
     interrupt: &'a Interrupt,
     watch: &'a mut dyn FnMut(Report),
     teach: TeachOptions,
+    folder: PathBuf,
     _lock: File,
 }
 
@@ -106,7 +144,7 @@ impl<'a> Run<'a> {
         Self::open_with(plan, TeachOptions::default(), interrupt, watch)
     }
 
-    /// As [`Self::open`], with what the user says about the teachers.
+    /// As [`Self::open`], with what the user says about the teachers; a shard has a folder and a lock of its own.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -116,18 +154,9 @@ impl<'a> Run<'a> {
         interrupt: &'a Interrupt,
         watch: &'a mut dyn FnMut(Report),
     ) -> Result<Self, PipelineError> {
-        let failed = |path: &PathBuf, source| PipelineError::File { path: path.clone(), source };
-        std::fs::create_dir_all(&plan.folder).map_err(|source| failed(&plan.folder, source))?;
-        let path = plan.folder.join("lock");
-        let lock = File::create(&path).map_err(|source| failed(&path, source))?;
-        match lock.try_lock() {
-            Ok(()) => {
-                durable::remove_leftovers(&plan.folder).map_err(|source| failed(&plan.folder, source))?;
-                Ok(Self { plan, interrupt, watch, teach, _lock: lock })
-            }
-            Err(std::fs::TryLockError::WouldBlock) => Err(PipelineError::Locked { folder: plan.folder.clone() }),
-            Err(std::fs::TryLockError::Error(source)) => Err(failed(&path, source)),
-        }
+        let folder = folder(plan, teach.shard);
+        let lock = lock(&folder)?;
+        Ok(Self { plan, interrupt, watch, teach, folder, _lock: lock })
     }
 
     /// Runs the stages up to and including `last`; those that are done are passed over.
@@ -155,7 +184,23 @@ impl<'a> Run<'a> {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.plan.folder.join(name)
+        self.folder.join(name)
+    }
+
+    /// Lets a stage be done again that was finished with other inputs.
+    fn accept(&mut self, record: &str, inputs: &stage::Inputs) -> Result<(), PipelineError> {
+        let stage = stage::Stage::new(&self.folder, record, inputs.clone());
+        if let Some(differing) = stage.reopen()? {
+            (self.watch)(Report::Note(format!("stage `{record}` goes on with other inputs: `{differing}`")));
+        }
+        Ok(())
+    }
+
+    fn record_experiment(&self) -> Result<(), PipelineError> {
+        let path = self.path(EXPERIMENT);
+        // An experiment is made of what TOML was read into, which serialises again.
+        let text = toml::to_string(&self.plan.experiment).unwrap_or_default();
+        durable::write(&path, text.as_bytes()).map_err(|source| PipelineError::File { path, source })
     }
 
     /// Does a stage's work unless its record, named `record`, says that it is done; `work` returns the record's counts.
@@ -166,7 +211,7 @@ impl<'a> Run<'a> {
         inputs: stage::Inputs,
         work: impl FnOnce(&mut Self, &stage::Stage<'_>) -> Result<Vec<(&'static str, f64)>, PipelineError>,
     ) -> Result<(), PipelineError> {
-        let stage = stage::Stage::new(&self.plan.folder, record, inputs);
+        let stage = stage::Stage::new(&self.folder, record, inputs);
         if let stage::Standing::Done(record) = stage.standing()? {
             (self.watch)(Report::Finished { stage: name, record, earlier: true });
             return Ok(());
@@ -174,6 +219,8 @@ impl<'a> Run<'a> {
         (self.watch)(Report::Started(name));
         let counts = work(self, &stage)?;
         let record = stage.finish(&counts)?;
+        // After the stage, so that settings which a finished stage refuses never stand beside its results.
+        self.record_experiment()?;
         (self.watch)(Report::Finished { stage: name, record, earlier: false });
         Ok(())
     }

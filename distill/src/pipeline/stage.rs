@@ -106,6 +106,18 @@ impl<'a> Stage<'a> {
         })
     }
 
+    /// Removes the record of a stage that was finished with other inputs; their names, if it was.
+    pub(super) fn reopen(&self) -> Result<Option<String>, PipelineError> {
+        match self.standing() {
+            Err(PipelineError::OtherInputs { differing, path, .. }) => {
+                fs::remove_file(&path).map_err(|source| PipelineError::File { path, source })?;
+                Ok(Some(differing))
+            }
+            Err(error) => Err(error),
+            Ok(_) => Ok(None),
+        }
+    }
+
     pub(super) fn fingerprint(&self) -> Digest {
         self.inputs.fingerprint()
     }

@@ -1,6 +1,10 @@
 //! Why rationales cannot be stored or read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+use super::Difference;
 
 /// Why a rationale file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +50,7 @@ pub enum RationaleError {
         /// The store.
         path: PathBuf,
     },
-    /// The store belongs to other examples or settings.
+    /// The store belongs to other examples.
     #[error("rationale store `{path}` was made for something else: expected {expected}, found {found}")]
     OtherSource {
         /// The store.
@@ -55,6 +59,35 @@ pub enum RationaleError {
         expected: String,
         /// What is asked for now.
         found: String,
+    },
+    /// The store's structure is broken: a page was overwritten, or the file was cut.
+    #[error("rationale store `{path}` is damaged: expected a whole database, found: {found}")]
+    Damaged {
+        /// The store.
+        path: PathBuf,
+        /// What the database met.
+        found: String,
+    },
+    /// The disk is full, fails, or is read-only.
+    #[error("cannot write or read on the disk of rationale store `{path}`; what was stored before is kept")]
+    Disk {
+        /// The store.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// The source was asked with other settings.
+    #[error(
+        "rationale store `{path}`, source {number}, was made with other settings: {}",
+        Difference::list(differences)
+    )]
+    OtherSettings {
+        /// The store.
+        path: PathBuf,
+        /// Number of the source.
+        number: u32,
+        /// Every setting that differs.
+        differences: Vec<Difference>,
     },
     /// A finished completion would be replaced by another one.
     #[error(
@@ -81,6 +114,20 @@ pub enum RationaleError {
 }
 
 impl RationaleError {
+    /// Tells a full or failing disk and a damaged file from other refusals of the database.
+    pub(super) fn database(path: &Path, source: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
+                Self::Disk { path, source }
+            }
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Damaged { path, found: source.to_string() }
+            }
+            _ => Self::Database { path, source },
+        }
+    }
+
     /// A stable code for programs.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -89,6 +136,9 @@ impl RationaleError {
             Self::Write { .. } => "E_RATIONALE_WRITE",
             Self::Database { .. } => "E_RATIONALE_DATABASE",
             Self::Store { .. } => "E_RATIONALE_STORE",
+            Self::Damaged { .. } => "E_RATIONALE_DAMAGED",
+            Self::Disk { .. } => "E_IO",
+            Self::OtherSettings { .. } => "E_RATIONALE_OTHER_SETTINGS",
             Self::Locked { .. } => "E_LOCKED",
             Self::OtherSource { .. } => "E_RATIONALE_OTHER_SOURCE",
             Self::Conflict { .. } => "E_RATIONALE_CONFLICT",

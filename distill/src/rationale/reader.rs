@@ -3,17 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use pupil_models::digest::Digest;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, params};
 
-use super::record::{CompletionKey, ExampleKey, RationaleRow, State};
-use super::store::SourceRecord;
+use super::record::{CompletionKey, ExampleKey, RationaleRow, Record, State};
+use super::row::{self, COMPLETION, EXAMPLE, RECORD};
+use super::store::{SourceRecord, beside};
 use super::{RationaleError, schema};
 use crate::dataset::Example;
-use crate::teacher::{Completion, Finish};
+use crate::teacher::Completion;
 
-/// Columns of a completion, in the order of [`completion_of`].
-const COMPLETION: &str =
-    "completion_index, prompt, parameters, seed, rationale, finish, marker, prediction, answer_finish";
+/// Rows that are read in one transaction: a transaction that lasts keeps the writer from emptying its log.
+const PAGE_ROWS: usize = 512;
 
 /// A rationale store, open for reading; a run may write meanwhile.
 #[derive(Debug)]
@@ -31,35 +31,14 @@ pub struct Stored {
     pub row: RationaleRow,
 }
 
-/// How far a source is.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Progress {
-    /// Registered examples.
-    pub examples: u64,
-    /// Finished completions.
-    pub done: u64,
-    /// Completions whose answer has still to be asked for.
-    pub partial: u64,
-    /// Completions that failed.
-    pub failed: u64,
-    /// Tokens of the prompts of all completions, as the teacher counts them.
-    pub prompt_tokens: u64,
-    /// Tokens of the replies.
-    pub completion_tokens: u64,
-    /// What they cost, in US dollars.
-    pub cost_usd: f64,
-}
-
 impl Reader {
     /// Opens the store at `path` for reading.
     ///
     /// # Errors
-    /// There is none; the file is not a store, or of another version.
+    /// There is none; the file is not a store, damaged, or of another version.
     pub fn open(path: &Path) -> Result<Self, RationaleError> {
         std::fs::metadata(path).map_err(|source| RationaleError::Read { path: path.to_owned(), source })?;
-        let failed = |source| RationaleError::Database { path: path.to_owned(), source };
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+        let connection = connect(path).map_err(|source| RationaleError::database(path, source))?;
         if Self::require_ours(&connection, path)? {
             return Err(RationaleError::Store {
                 path: path.to_owned(),
@@ -82,11 +61,14 @@ impl Reader {
             found,
         };
         let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-        let damaged = |source: rusqlite::Error| refuse("an SQLite database", source.to_string());
-        let application = number("application_id").map_err(damaged)?;
-        let version = number("user_version").map_err(damaged)?;
+        let unreadable = |source: rusqlite::Error| match source.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => refuse("an SQLite database", source.to_string()),
+            _ => RationaleError::database(path, source),
+        };
+        let application = number("application_id").map_err(unreadable)?;
+        let version = number("user_version").map_err(unreadable)?;
         let tables: i64 =
-            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(damaged)?;
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(unreadable)?;
         if application == 0 && tables == 0 {
             return Ok(true);
         }
@@ -97,6 +79,14 @@ impl Reader {
             return Err(refuse(&format!("version {}", schema::VERSION), format!("version {version}")));
         }
         Ok(false)
+    }
+
+    /// Refuses a database whose pages do not fit together.
+    pub(super) fn require_whole(connection: &Connection, path: &Path) -> Result<(), RationaleError> {
+        let found: String = connection
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(|source| RationaleError::database(path, source))?;
+        if found == "ok" { Ok(()) } else { Err(RationaleError::Damaged { path: path.to_owned(), found }) }
     }
 
     /// The store's file.
@@ -113,63 +103,102 @@ impl Reader {
         &mut self.connection
     }
 
-    fn failed(&self, source: rusqlite::Error) -> RationaleError {
-        RationaleError::Database { path: self.path.clone(), source }
+    pub(super) fn failed(&self, source: rusqlite::Error) -> RationaleError {
+        RationaleError::database(&self.path, source)
+    }
+
+    /// The rows of `query`, in its order; only for queries with few rows.
+    pub(super) fn rows<T>(
+        &self,
+        query: &str,
+        parameters: impl rusqlite::Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, RationaleError> {
+        let rows =
+            || self.connection.prepare_cached(query)?.query_map(parameters, read)?.collect::<rusqlite::Result<_>>();
+        rows().map_err(|source| self.failed(source))
     }
 
     /// The registered sources, by number.
     pub fn sources(&self) -> Result<Vec<SourceRecord>, RationaleError> {
-        let read =
-            |row: &Row<'_>| Ok(SourceRecord { number: row.get(0)?, teacher: row.get(1)?, settings: row.get(2)? });
-        let mut statement = self
-            .connection
-            .prepare("SELECT id, teacher, settings FROM source ORDER BY id")
-            .map_err(|source| self.failed(source))?;
-        let rows = statement.query_map([], read).map_err(|source| self.failed(source))?;
-        rows.collect::<Result<_, _>>().map_err(|source| self.failed(source))
+        self.rows("SELECT id, teacher, settings FROM source ORDER BY id", [], |row| {
+            Ok(SourceRecord { number: row.get(0)?, teacher: row.get(1)?, settings: row.get(2)? })
+        })
     }
 
-    /// How far a source is.
-    pub fn progress(&self, source: u32) -> Result<Progress, RationaleError> {
+    /// The source with this number, if it is registered.
+    pub(super) fn source(&self, number: u32) -> Result<Option<SourceRecord>, RationaleError> {
+        Ok(self.sources()?.into_iter().find(|source| source.number == number))
+    }
+
+    /// What was noted under `key` about the store itself.
+    pub fn setting(&self, key: &str) -> Result<Option<String>, RationaleError> {
+        Ok(self.rows("SELECT value FROM setting WHERE key = ?", [key], |row| row.get(0))?.pop())
+    }
+
+    /// Everything noted under keys that begin with `prefix`, by key.
+    pub(super) fn settings_below(&self, prefix: &str) -> Result<Vec<(String, String)>, RationaleError> {
+        self.rows(
+            "SELECT key, value FROM setting WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key",
+            [prefix],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+    }
+
+    /// Whether any rationale got a verdict.
+    pub(super) fn has_verdicts(&self) -> Result<bool, RationaleError> {
+        Ok(!self.rows("SELECT 1 FROM verdict LIMIT 1", [], |_| Ok(()))?.is_empty())
+    }
+
+    /// Where an example stands in a source, if it is registered there.
+    pub fn find(&self, source: u32, example: &str) -> Result<Option<ExampleKey>, RationaleError> {
+        let query = "SELECT id FROM example WHERE source = ? AND example = ?";
+        Ok(self.rows(query, params![source, example], |row| row.get(0).map(ExampleKey))?.pop())
+    }
+
+    /// The registered example at this place.
+    pub fn example(&self, key: ExampleKey) -> Result<Option<Example>, RationaleError> {
+        let query = format!("SELECT {EXAMPLE} FROM example WHERE id = ?");
+        Ok(self.rows(&query, [key.0], |found| row::example_of(found, 0))?.pop())
+    }
+
+    /// The position after a source's last registered example.
+    pub(super) fn end_of(&self, source: u32) -> Result<u64, RationaleError> {
         let (first, end) = (ExampleKey::new(source, 0), ExampleKey::new(source + 1, 0));
-        let read = || {
-            let examples: i64 =
-                self.connection
-                    .query_row("SELECT count(*) FROM example WHERE source = ?", [source], |row| row.get(0))?;
-            self.connection.query_row(
-                "SELECT count(*) FILTER (WHERE state = 'done'), count(*) FILTER (WHERE state = 'partial'),
-                        count(*) FILTER (WHERE state = 'failed'), coalesce(sum(prompt_tokens), 0),
-                        coalesce(sum(completion_tokens), 0), coalesce(sum(cost_usd), 0.0)
-                 FROM completion WHERE id >= ? AND id < ?",
-                [first.completion(0).0, end.completion(0).0],
-                |row| {
-                    let count = |column| row.get::<_, i64>(column).map(|count| count as u64);
-                    Ok(Progress {
-                        examples: examples as u64,
-                        done: count(0)?,
-                        partial: count(1)?,
-                        failed: count(2)?,
-                        prompt_tokens: count(3)?,
-                        completion_tokens: count(4)?,
-                        cost_usd: row.get(5)?,
-                    })
-                },
-            )
-        };
-        read().map_err(|source| self.failed(source))
+        let query = "SELECT max(id) FROM example WHERE id >= ? AND id < ?";
+        let last = self.rows(query, [first.0, end.0], |row| row.get::<_, Option<i64>>(0))?;
+        Ok(last.first().copied().flatten().map_or(0, |last| schema::position_of(last) + 1))
     }
 
     /// States of the completions that an example has, by index.
     pub fn states(&self, example: ExampleKey) -> Result<Vec<(u32, State)>, RationaleError> {
-        let read = || {
-            let (first, end) = (example.completion(0).0, ExampleKey(example.0 + 1).completion(0).0);
-            let mut statement = self.connection.prepare_cached(
-                "SELECT completion_index, state FROM completion WHERE id >= ? AND id < ? ORDER BY id",
-            )?;
-            let rows = statement.query_map([first, end], |row| Ok((row.get(0)?, state_of(row, 1)?)))?;
-            rows.collect::<rusqlite::Result<_>>()
-        };
-        read().map_err(|source| self.failed(source))
+        let (first, end) = (example.completion(0).0, ExampleKey(example.0 + 1).completion(0).0);
+        self.rows(
+            "SELECT completion_index, state FROM completion WHERE id >= ? AND id < ? ORDER BY id",
+            [first, end],
+            |found| Ok((found.get(0)?, row::state_of(found, 1)?)),
+        )
+    }
+
+    /// Calls `visit` with the state of every completion of a source, in the order of the experiment.
+    ///
+    /// # Errors
+    /// The first error of `visit`, or the database's.
+    pub fn visit_states<E: From<RationaleError>>(
+        &self,
+        source: u32,
+        mut visit: impl FnMut(ExampleKey, u32, State) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (first, end) = (ExampleKey::new(source, 0).completion(0).0, ExampleKey::new(source + 1, 0).completion(0).0);
+        let query = format!(
+            "SELECT id, completion_index, state FROM completion WHERE id > ? AND id < {end} ORDER BY id LIMIT {PAGE_ROWS}"
+        );
+        self.pages(
+            &query,
+            first - 1,
+            |found| Ok((found.get(0)?, (CompletionKey(found.get(0)?), found.get(1)?, row::state_of(found, 2)?))),
+            |(key, index, state)| visit(key.example(), index, state),
+        )
     }
 
     /// One completion and its state, if the store holds it.
@@ -183,7 +212,7 @@ impl Reader {
     ) -> rusqlite::Result<Option<(State, Completion)>> {
         connection
             .prepare_cached(&format!("SELECT {COMPLETION}, state FROM completion WHERE id = ?"))?
-            .query_row([key.0], |row| Ok((state_of(row, 9)?, completion_of(row, 0)?)))
+            .query_row([key.0], |found| Ok((row::state_of(found, 9)?, row::completion_of(found, 0)?)))
             .optional()
     }
 
@@ -202,33 +231,76 @@ impl Reader {
     /// # Errors
     /// The first error of `visit`, or the database's.
     pub fn visit<E: From<RationaleError>>(&self, visit: impl FnMut(Stored) -> Result<(), E>) -> Result<(), E> {
-        self.visit_where("completion.state = 'done'", visit)
+        self.visit_where("state = 'done'", visit)
     }
 
     /// As [`Self::visit`], those that the latest filter kept.
     pub fn visit_kept<E: From<RationaleError>>(&self, visit: impl FnMut(Stored) -> Result<(), E>) -> Result<(), E> {
-        self.visit_where("completion.id IN (SELECT id FROM verdict WHERE keep)", visit)
+        self.visit_where("EXISTS (SELECT 1 FROM verdict WHERE verdict.id = completion.id AND keep)", visit)
     }
 
     fn visit_where<E: From<RationaleError>>(
         &self,
         condition: &str,
-        mut visit: impl FnMut(Stored) -> Result<(), E>,
+        visit: impl FnMut(Stored) -> Result<(), E>,
     ) -> Result<(), E> {
-        let columns = COMPLETION;
-        let mut statement = self
-            .connection
-            .prepare(&format!(
-                "SELECT {columns}, completion.id, teacher, example.example, task, question, gold FROM completion
-                 JOIN example ON example.id = completion.example JOIN source ON source.id = example.source
-                 WHERE {condition} ORDER BY completion.id"
-            ))
-            .map_err(|source| self.failed(source))?;
-        let mut rows = statement.query([]).map_err(|source| self.failed(source))?;
-        while let Some(row) = rows.next().map_err(|source| self.failed(source))? {
-            visit(stored_of(row).map_err(|source| self.failed(source))?)?;
+        // `CROSS JOIN` fixes the order of the loops, so that rows come sorted without a sorter that holds them all.
+        let query = format!(
+            "SELECT {COMPLETION}, completion.id, teacher, {EXAMPLE} FROM completion
+             CROSS JOIN example ON example.id = completion.example CROSS JOIN source ON source.id = example.source
+             WHERE completion.id > ? AND {condition} ORDER BY completion.id LIMIT {PAGE_ROWS}"
+        );
+        self.pages(&query, -1, |found| row::stored_of(found).map(|stored| (stored.key.0, stored)), visit)
+    }
+
+    /// Calls `visit` with every completion whatever its state, with its accounting, in the order of the experiment.
+    ///
+    /// # Errors
+    /// The first error of `visit`, or the database's.
+    pub fn visit_records<E: From<RationaleError>>(&self, visit: impl FnMut(Record) -> Result<(), E>) -> Result<(), E> {
+        let query = format!("SELECT {RECORD} FROM completion WHERE id > ? ORDER BY id LIMIT {PAGE_ROWS}");
+        self.pages(&query, -1, |found| row::record_of(found).map(|record| (record.key().0, record)), visit)
+    }
+
+    /// Calls `visit` with every registered example, in the order of the experiment.
+    ///
+    /// # Errors
+    /// The first error of `visit`, or the database's.
+    pub fn visit_examples<E: From<RationaleError>>(
+        &self,
+        mut visit: impl FnMut(ExampleKey, Example) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let query = format!("SELECT {EXAMPLE}, id FROM example WHERE id > ? ORDER BY id LIMIT {PAGE_ROWS}");
+        let read = |found: &Row<'_>| {
+            let key: i64 = found.get(4)?;
+            Ok((key, (ExampleKey(key), row::example_of(found, 0)?)))
+        };
+        self.pages(&query, -1, read, |(key, example)| visit(key, example))
+    }
+
+    /// Reads `query`, which asks for [`PAGE_ROWS`] rows after a key, again and again, each time in a transaction of its own.
+    fn pages<T, E: From<RationaleError>>(
+        &self,
+        query: &str,
+        mut last: i64,
+        read: impl Fn(&Row<'_>) -> rusqlite::Result<(i64, T)>,
+        mut visit: impl FnMut(T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let failed = |source| self.failed(source);
+        let mut statement = self.connection.prepare(query).map_err(failed)?;
+        loop {
+            let mut rows = statement.query([last]).map_err(failed)?;
+            let mut count = 0;
+            while let Some(found) = rows.next().map_err(failed)? {
+                let (key, value) = read(found).map_err(failed)?;
+                visit(value)?;
+                last = key;
+                count += 1;
+            }
+            if count < PAGE_ROWS {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// SHA-256 over every finished completion in the order of the experiment: equal for equal data, however it arrived.
@@ -249,33 +321,24 @@ impl Reader {
     }
 }
 
-fn stored_of(row: &Row<'_>) -> rusqlite::Result<Stored> {
-    Ok(Stored {
-        key: CompletionKey(row.get(9)?),
-        row: RationaleRow {
-            example: Example { id: row.get(11)?, task: row.get(12)?, question: row.get(13)?, gold: row.get(14)? },
-            teacher: row.get(10)?,
-            completion: completion_of(row, 0)?,
-        },
-    })
+/// Opens the database for reading, also where the folder cannot be written to.
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    let probe = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
+    let is_closed = std::fs::metadata(beside(path, "-wal")).map_or(true, |metadata| metadata.len() == 0);
+    let refused = [Some(ErrorCode::CannotOpen), Some(ErrorCode::ReadOnly)];
+    match probe {
+        // Readers share memory through a file beside the database; where that cannot be made, nobody can write either.
+        Err(error) if is_closed && refused.contains(&error.sqlite_error_code()) => {
+            Connection::open_with_flags(immutable(path), flags | OpenFlags::SQLITE_OPEN_URI)
+        }
+        _ => Ok(connection),
+    }
 }
 
-fn completion_of(row: &Row<'_>, first: usize) -> rusqlite::Result<Completion> {
-    let finish = |column| row.get::<_, Option<String>>(column).map(|reason| reason.map(Finish::from));
-    Ok(Completion {
-        index: row.get(first)?,
-        prompt: row.get(first + 1)?,
-        parameters: row.get(first + 2)?,
-        seed: row.get::<_, Option<i64>>(first + 3)?.map(|seed| seed as u64),
-        rationale: row.get(first + 4)?,
-        finish: finish(first + 5)?,
-        marker: row.get(first + 6)?,
-        prediction: row.get(first + 7)?,
-        answer_finish: finish(first + 8)?,
-    })
-}
-
-fn state_of(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
-    let text: String = row.get(column)?;
-    State::parse(&text).ok_or_else(|| rusqlite::Error::InvalidColumnType(column, text, rusqlite::types::Type::Text))
+fn immutable(path: &Path) -> String {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let escaped = absolute.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    format!("file:{escaped}?immutable=1")
 }

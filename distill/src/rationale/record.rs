@@ -44,6 +44,18 @@ impl ExampleKey {
         Self(schema::example_key(source, position))
     }
 
+    /// The source that asks about the example.
+    #[must_use]
+    pub fn source(self) -> u32 {
+        schema::source_of(self.0)
+    }
+
+    /// The example's position in its source.
+    #[must_use]
+    pub fn position(self) -> u64 {
+        schema::position_of(self.0)
+    }
+
     /// The key of completion `index` of this example.
     #[must_use]
     pub fn completion(self, index: u32) -> CompletionKey {
@@ -54,6 +66,14 @@ impl ExampleKey {
 /// A completion's place in a run; keys in order are completions in the order of the experiment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CompletionKey(pub(super) i64);
+
+impl CompletionKey {
+    /// The example that the completion is about.
+    #[must_use]
+    pub fn example(self) -> ExampleKey {
+        ExampleKey(schema::example_of(self.0))
+    }
+}
 
 /// How far a completion is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -22,9 +22,24 @@ pub(super) fn example_key(source: u32, position: u64) -> i64 {
     (i64::from(source) << POSITION_BITS) | position as i64
 }
 
+/// The source of the example with this key.
+pub(super) fn source_of(example: i64) -> u32 {
+    (example >> POSITION_BITS) as u32
+}
+
+/// The position of the example with this key.
+pub(super) fn position_of(example: i64) -> u64 {
+    (example & (MOST_EXAMPLES as i64 - 1)) as u64
+}
+
 /// The key of completion `index` of an example.
 pub(super) fn completion_key(example: i64, index: u32) -> i64 {
     (example << INDEX_BITS) | i64::from(index)
+}
+
+/// The key of the example that a completion is about.
+pub(super) fn example_of(completion: i64) -> i64 {
+    completion >> INDEX_BITS
 }
 
 /// Everything that a run's teachers were asked and wrote.

@@ -1,24 +1,34 @@
-//! The store's writing side.
+//! The store's writing side: the one writer, its lock, and how the file is opened and closed.
 
 use std::fs::{File, TryLockError};
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
+use pupil_models::durable;
+use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 
 use super::reader::Reader;
-use super::record::{CompletionKey, ExampleKey, Record, State};
-use super::{RationaleError, schema};
+use super::record::{CompletionKey, ExampleKey, Record};
+use super::write::{self, Outcome};
+use super::{Difference, RationaleError, schema};
 use crate::dataset::Example;
 use crate::filter::Verdict;
 
 /// How long a write waits for a reader that is in its way.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long emptying the log waits for readers; it is tried again later.
+const LOG_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Bytes of the write-ahead log from which on it is emptied.
+const LOG_BYTES: u64 = 32 << 20;
+
 /// A rationale store, open for writing; there is one writer at a time, and this process is it.
 pub struct Store {
+    // Closed before the lock is given back.
     reader: Reader,
+    log: Log,
     _lock: File,
 }
 
@@ -33,6 +43,12 @@ pub struct SourceRecord {
     pub settings: String,
 }
 
+/// The write-ahead log, which grows for as long as some reader is in its way.
+struct Log {
+    path: PathBuf,
+    limit_bytes: u64,
+}
+
 impl Deref for Store {
     type Target = Reader;
 
@@ -45,21 +61,26 @@ impl Store {
     /// Opens the store at `path`, making it if there is none.
     ///
     /// # Errors
-    /// Another process has it open for writing; the file is not a store, or of another version; the disk refuses.
+    /// Another process has it open for writing; the file is not a store, damaged, or of another version; the disk refuses.
     pub fn open(path: &Path) -> Result<Self, RationaleError> {
         let lock = lock(path)?;
-        let failed = |source| RationaleError::Database { path: path.to_owned(), source };
+        let failed = |source| RationaleError::database(path, source);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
         let is_new = Reader::require_ours(&connection, path)?;
-        connection.busy_timeout(PATIENCE).map_err(failed)?;
-        connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
-        connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
-        connection.pragma_update(None, "foreign_keys", "ON").map_err(failed)?;
-        if is_new {
-            create(&mut connection).map_err(failed)?;
+        if !is_new {
+            Reader::require_whole(&connection, path)?;
         }
-        Ok(Self { reader: Reader::over(connection, path), _lock: lock })
+        prepare(&mut connection, is_new).map_err(failed)?;
+        if is_new {
+            durable::sync_folder(path).map_err(|source| RationaleError::Write { path: path.to_owned(), source })?;
+        }
+        let log = Log { path: beside(path, "-wal"), limit_bytes: LOG_BYTES };
+        Ok(Self { reader: Reader::over(connection, path), log, _lock: lock })
+    }
+
+    fn failed(&self, source: rusqlite::Error) -> RationaleError {
+        RationaleError::database(self.reader.path(), source)
     }
 
     /// Registers a source and its examples, each at its position in the experiment; does nothing if they are there already.
@@ -67,36 +88,73 @@ impl Store {
     /// A shard registers the examples that it asks about, with the positions that they have in the whole.
     ///
     /// # Errors
-    /// The store holds the source with another teacher, other settings, or other examples.
+    /// The store holds the source with another teacher, other settings, or other examples. Nothing is registered then.
     pub fn register(&mut self, source: &SourceRecord, examples: &[(u64, Example)]) -> Result<(), RationaleError> {
         let path = self.reader.path().to_owned();
-        let failed = |source| RationaleError::Database { path: path.clone(), source };
-        let other =
-            |expected: String, found: String| RationaleError::OtherSource { path: path.clone(), expected, found };
-        if let Some(known) = self.reader.sources()?.into_iter().find(|known| known.number == source.number) {
-            if known != *source {
-                let described =
-                    |source: &SourceRecord| format!("teacher `{}` with {}", source.teacher, source.settings);
-                return Err(other(described(&known), described(source)));
+        let failed = |source| RationaleError::database(&path, source);
+        let out_of_range =
+            |expected: String, found: String| RationaleError::Store { path: path.clone(), expected, found };
+        if source.number >= schema::MOST_SOURCES {
+            let expected = format!("at most {} sources", schema::MOST_SOURCES);
+            return Err(out_of_range(expected, format!("source {}", source.number)));
+        }
+        if let Some(known) = self.reader.source(source.number)? {
+            let differences = Difference::between(&known, source);
+            if !differences.is_empty() {
+                return Err(RationaleError::OtherSettings { path, number: source.number, differences });
             }
         }
-        let transaction = self.reader.connection_mut().transaction().map_err(failed)?;
-        transaction
-            .execute(
-                "INSERT OR IGNORE INTO source (id, teacher, settings) VALUES (?, ?, ?)",
-                params![source.number, source.teacher, source.settings],
-            )
-            .map_err(failed)?;
+        if let Some((position, _)) = examples.iter().find(|(position, _)| *position >= schema::MOST_EXAMPLES) {
+            let expected = format!("at most {} examples of a source", schema::MOST_EXAMPLES);
+            return Err(out_of_range(expected, format!("position {position}")));
+        }
+        let savepoint = self.reader.connection_mut().savepoint().map_err(failed)?;
+        write::insert_source(&savepoint, source).map_err(failed)?;
         for (position, example) in examples {
-            let key = ExampleKey::new(source.number, *position);
-            let known = known_example(&transaction, key).map_err(failed)?;
-            match known {
-                Some(known) if known == *example => {}
-                Some(known) => return Err(other(format!("example `{}`", known.id), format!("`{}`", example.id))),
-                None => insert_example(&transaction, source.number, key, example).map_err(failed)?,
-            }
+            register_one(&savepoint, &path, ExampleKey::new(source.number, *position), example)?;
         }
-        transaction.commit().map_err(failed)
+        savepoint.commit().map_err(failed)?;
+        self.tend_log();
+        Ok(())
+    }
+
+    /// Registers examples of sources that are registered.
+    pub(crate) fn register_examples(&mut self, examples: &[(ExampleKey, Example)]) -> Result<(), RationaleError> {
+        let path = self.reader.path().to_owned();
+        let failed = |source| RationaleError::database(&path, source);
+        let savepoint = self.reader.connection_mut().savepoint().map_err(failed)?;
+        for (key, example) in examples {
+            register_one(&savepoint, &path, *key, example)?;
+        }
+        savepoint.commit().map_err(failed)?;
+        self.tend_log();
+        Ok(())
+    }
+
+    /// Goes on with other settings of a source that the store knows: from now on these are expected, and the change is
+    /// recorded. The settings that differed; none if the source is new or the same.
+    pub fn accept(&mut self, source: &SourceRecord) -> Result<Vec<Difference>, RationaleError> {
+        let Some(known) = self.reader.source(source.number)? else { return Ok(Vec::new()) };
+        let differences = Difference::between(&known, source);
+        if differences.is_empty() {
+            return Ok(differences);
+        }
+        self.atomically(|store| {
+            let changes = store.reader.settings_below("accepted/")?.len();
+            // Differences are plain structs, which always serialise.
+            let change = serde_json::json!({"source": source.number, "differences": differences}).to_string();
+            store.set(&format!("accepted/{changes}"), &change)?;
+            store
+                .reader
+                .connection()
+                .execute(
+                    "UPDATE source SET teacher = ?, settings = ? WHERE id = ?",
+                    params![source.teacher, source.settings, source.number],
+                )
+                .map_err(|source| store.failed(source))?;
+            Ok(())
+        })?;
+        Ok(differences)
     }
 
     /// Writes `records` in one transaction; once this returns they are on disk.
@@ -106,24 +164,39 @@ impl Store {
     /// # Errors
     /// A finished completion would be replaced by a different one; the disk refuses. Nothing of `records` is written then.
     pub fn put(&mut self, records: &[Record]) -> Result<(), RationaleError> {
+        self.put_unless(records, true).map(|_| ())
+    }
+
+    /// As [`Self::put`], but leaves completions that are there with another text as they are, and says what became of each.
+    pub(crate) fn offer(&mut self, records: &[Record]) -> Result<Vec<Outcome>, RationaleError> {
+        self.put_unless(records, false)
+    }
+
+    fn put_unless(&mut self, records: &[Record], refuse_conflicts: bool) -> Result<Vec<Outcome>, RationaleError> {
         let path = self.reader.path().to_owned();
-        let failed = |source| RationaleError::Database { path: path.clone(), source };
-        let transaction = self.reader.connection_mut().transaction().map_err(failed)?;
+        let failed = |source| RationaleError::database(&path, source);
+        let savepoint = self.reader.connection_mut().savepoint().map_err(failed)?;
+        let mut outcomes = Vec::with_capacity(records.len());
         for record in records {
-            if !upsert(&transaction, record).map_err(failed)? && record.state == State::Done {
-                let same = holds(&transaction, record).map_err(failed)?;
-                if !same {
-                    let id = Reader::name_of(&transaction, record.key()).map_err(failed)?;
-                    return Err(RationaleError::Conflict { path: path.clone(), id });
-                }
+            if record.completion.index >= schema::MOST_COMPLETIONS {
+                let expected = format!("completions numbered below {}", schema::MOST_COMPLETIONS);
+                let found = format!("number {}", record.completion.index);
+                return Err(RationaleError::Store { path, expected, found });
             }
+            let outcome = write::put(&savepoint, record).map_err(failed)?;
+            if outcome == Outcome::Conflict && refuse_conflicts {
+                let id = Reader::name_of(&savepoint, record.key()).map_err(failed)?;
+                return Err(RationaleError::Conflict { path: path.clone(), id });
+            }
+            outcomes.push(outcome);
         }
-        transaction.commit().map_err(failed)
+        savepoint.commit().map_err(failed)?;
+        self.tend_log();
+        Ok(outcomes)
     }
 
     /// Counts attempts of a source that brought nothing, by kind.
     pub fn count_faults(&mut self, source: u32, kind: &str, count: u64) -> Result<(), RationaleError> {
-        let failed = |source| RationaleError::Database { path: self.reader.path().to_owned(), source };
         self.reader
             .connection()
             .prepare_cached(
@@ -131,55 +204,123 @@ impl Store {
                  ON CONFLICT DO UPDATE SET count = count + excluded.count",
             )
             .and_then(|mut statement| statement.execute(params![source, kind, count as i64]))
-            .map_err(failed)?;
+            .map_err(|source| self.failed(source))?;
+        Ok(())
+    }
+
+    /// Notes something about the store itself, replacing what was noted under the same key.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<(), RationaleError> {
+        self.reader
+            .connection()
+            .prepare_cached(
+                "INSERT INTO setting (key, value) VALUES (?1, ?2)
+                 ON CONFLICT DO UPDATE SET value = ?2 WHERE value <> ?2",
+            )
+            .and_then(|mut statement| statement.execute(params![key, value]))
+            .map_err(|source| self.failed(source))?;
         Ok(())
     }
 
     /// Removes all verdicts.
     pub fn clear_verdicts(&mut self) -> Result<(), RationaleError> {
-        let failed = |source| RationaleError::Database { path: self.reader.path().to_owned(), source };
-        self.reader.connection().execute("DELETE FROM verdict", []).map_err(failed)?;
+        self.reader.connection().execute("DELETE FROM verdict", []).map_err(|source| self.failed(source))?;
         Ok(())
     }
 
     /// Writes verdicts in one transaction, replacing older ones on the same completions.
     pub fn put_verdicts(&mut self, verdicts: &[(CompletionKey, Verdict)]) -> Result<(), RationaleError> {
         let path = self.reader.path().to_owned();
-        let failed = |source| RationaleError::Database { path: path.clone(), source };
-        let transaction = self.reader.connection_mut().transaction().map_err(failed)?;
-        {
-            let mut statement = transaction
-                .prepare_cached("INSERT OR REPLACE INTO verdict (id, keep, reason, detail) VALUES (?, ?, ?, ?)")
-                .map_err(failed)?;
-            for (key, verdict) in verdicts {
-                let reason = verdict.reason();
-                statement
-                    .execute(params![
-                        key.0,
-                        verdict.is_keep(),
-                        reason.map(|reason| reason.code()),
-                        reason.map(ToString::to_string)
-                    ])
-                    .map_err(failed)?;
-            }
+        let failed = |source| RationaleError::database(&path, source);
+        let savepoint = self.reader.connection_mut().savepoint().map_err(failed)?;
+        for (key, verdict) in verdicts {
+            write::put_verdict(&savepoint, *key, verdict).map_err(failed)?;
         }
-        transaction.commit().map_err(failed)
+        savepoint.commit().map_err(failed)?;
+        self.tend_log();
+        Ok(())
+    }
+
+    /// Does all of `work`'s writing or, if it fails, none.
+    pub(crate) fn atomically<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, RationaleError>,
+    ) -> Result<T, RationaleError> {
+        self.begin()?;
+        let worked = work(self);
+        self.end(worked)
+    }
+
+    /// Begins a transaction that [`Self::end`] ends; what is written between is in it.
+    pub(crate) fn begin(&mut self) -> Result<(), RationaleError> {
+        self.reader.connection().execute_batch("BEGIN IMMEDIATE").map_err(|source| self.failed(source))
+    }
+
+    /// Commits what was written since [`Self::begin`], or takes it back if the work failed.
+    pub(crate) fn end<T>(&mut self, worked: Result<T, RationaleError>) -> Result<T, RationaleError> {
+        let run = |statement| self.reader.connection().execute_batch(statement).map_err(|source| self.failed(source));
+        let ended = worked.and_then(|value| run("COMMIT").map(|()| value));
+        if ended.is_err() {
+            // Already rolled back where the disk was full; the first error matters.
+            let _ = run("ROLLBACK");
+        }
+        self.tend_log();
+        ended
+    }
+
+    /// Empties a long log; where a reader prevents it, later.
+    fn tend_log(&mut self) {
+        let bytes = std::fs::metadata(&self.log.path).map_or(0, |metadata| metadata.len());
+        if bytes > self.log.limit_bytes && self.reader.connection().is_autocommit() {
+            let is_empty = self.empty_log();
+            self.log.limit_bytes = if is_empty { LOG_BYTES } else { bytes + LOG_BYTES };
+        }
+    }
+
+    /// Moves the log into the database and cuts it, unless some reader still needs it. A failure loses nothing.
+    fn empty_log(&self) -> bool {
+        let connection = self.reader.connection();
+        let busy = connection
+            .busy_timeout(LOG_PATIENCE)
+            .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)));
+        let _ = connection.busy_timeout(PATIENCE);
+        matches!(busy, Ok(0))
     }
 }
 
-fn lock(path: &Path) -> Result<File, RationaleError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let failed = |source| RationaleError::Write { path: path.to_owned(), source };
-    let file = File::create(&name).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(RationaleError::Locked { path: path.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
+impl Drop for Store {
+    fn drop(&mut self) {
+        // The database does this by itself only where no reader has it open.
+        self.empty_log();
     }
 }
 
-fn create(connection: &mut Connection) -> rusqlite::Result<()> {
+fn register_one(
+    connection: &Connection,
+    path: &Path,
+    key: ExampleKey,
+    example: &Example,
+) -> Result<(), RationaleError> {
+    let described = |example: &Example| format!("example `{}`, {:?}", example.id, example.question);
+    let (expected, found) = match write::register_example(connection, key, example) {
+        Ok(None) => return Ok(()),
+        Ok(Some(known)) => (described(&known), described(example)),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => (
+            "each example of a registered source once".to_owned(),
+            format!("{} at position {}", described(example), key.position()),
+        ),
+        Err(source) => return Err(RationaleError::database(path, source)),
+    };
+    Err(RationaleError::OtherSource { path: path.to_owned(), expected, found })
+}
+
+fn prepare(connection: &mut Connection, is_new: bool) -> rusqlite::Result<()> {
+    connection.busy_timeout(PATIENCE)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    if !is_new {
+        return Ok(());
+    }
     let transaction = connection.transaction()?;
     transaction.execute_batch(schema::TABLES)?;
     transaction.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
@@ -187,71 +328,19 @@ fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-fn known_example(transaction: &Transaction<'_>, key: ExampleKey) -> rusqlite::Result<Option<Example>> {
-    transaction
-        .prepare_cached("SELECT example, task, question, gold FROM example WHERE id = ?")?
-        .query_row([key.0], |row| {
-            Ok(Example { id: row.get(0)?, task: row.get(1)?, question: row.get(2)?, gold: row.get(3)? })
-        })
-        .optional()
+/// The file beside `path` whose name is longer by `suffix`.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
-fn insert_example(
-    transaction: &Transaction<'_>,
-    source: u32,
-    key: ExampleKey,
-    example: &Example,
-) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached("INSERT INTO example (id, source, example, task, question, gold) VALUES (?, ?, ?, ?, ?, ?)")?
-        .execute(params![key.0, source, example.id, example.task, example.question, example.gold])?;
-    Ok(())
-}
-
-/// Writes a record unless a finished one is there; whether it was written.
-fn upsert(transaction: &Transaction<'_>, record: &Record) -> rusqlite::Result<bool> {
-    let Record { completion, accounting, failure, .. } = record;
-    let text = |finish: &Option<crate::teacher::Finish>| finish.clone().map(String::from);
-    let written = transaction
-        .prepare_cached(
-            "INSERT INTO completion (id, example, completion_index, state, prompt, parameters, seed, rationale, finish, marker,
-                 prediction, answer_finish, failure, failure_detail, model, response, prompt_tokens, completion_tokens,
-                 cost_usd, mean_logprob, arrived_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
-             ON CONFLICT DO UPDATE SET state = ?4, prompt = ?5, parameters = ?6, seed = ?7, rationale = ?8, finish = ?9,
-                 marker = ?10, prediction = ?11, answer_finish = ?12, failure = ?13, failure_detail = ?14, model = ?15,
-                 response = ?16, prompt_tokens = ?17, completion_tokens = ?18, cost_usd = ?19, mean_logprob = ?20,
-                 arrived_ms = ?21
-             WHERE state <> 'done'",
-        )?
-        .execute(params![
-            record.key().0,
-            record.example.0,
-            completion.index,
-            record.state.as_str(),
-            completion.prompt,
-            completion.parameters,
-            completion.seed.map(|seed| seed as i64),
-            completion.rationale,
-            text(&completion.finish),
-            completion.marker,
-            completion.prediction,
-            text(&completion.answer_finish),
-            failure.as_ref().map(|failure| &failure.code),
-            failure.as_ref().map(|failure| &failure.detail),
-            accounting.model,
-            accounting.response,
-            accounting.prompt_tokens.map(|tokens| tokens as i64),
-            accounting.completion_tokens.map(|tokens| tokens as i64),
-            accounting.cost_usd,
-            accounting.mean_logprob,
-            accounting.arrived_ms.map(|time| time as i64),
-        ])?;
-    Ok(written == 1)
-}
-
-/// Whether the store holds this completion word for word.
-fn holds(transaction: &Transaction<'_>, record: &Record) -> rusqlite::Result<bool> {
-    let known = Reader::completion(transaction, record.key())?;
-    Ok(known.is_some_and(|(_, known)| known == record.completion))
+fn lock(path: &Path) -> Result<File, RationaleError> {
+    let failed = |source| RationaleError::Write { path: path.to_owned(), source };
+    let file = File::create(beside(path, ".lock")).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(RationaleError::Locked { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
 }

@@ -8,6 +8,7 @@ use crate::dataset::Example;
 use crate::filter::Filter;
 use crate::interrupt::Interrupt;
 use crate::rationale::Store;
+use crate::teacher::Shard;
 
 /// How many completions an example gets: the degree D of diverse reasoning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +56,10 @@ pub struct TeachOptions {
     pub max_requests: Option<u64>,
     /// Ask again for all completions that failed, not only for those that may succeed another day.
     pub retry_failed: bool,
+    /// Only this part of the examples, in a folder and a store of its own; all of them if absent.
+    pub shard: Option<Shard>,
+    /// Go on with settings that differ from those that the store was made with.
+    pub accept: bool,
     /// Where lines for people go while no terminal shows a progress bar.
     pub notice: Option<fn(&str)>,
 }
@@ -70,9 +75,9 @@ pub struct Assignment<'a> {
     /// Completions per example.
     pub degree: Degree,
     /// Tells correct completions from wrong ones, for adaptive degrees.
-    pub filter: Filter,
+    pub filter: &'a Filter,
     /// What the user says about this run.
-    pub options: TeachOptions,
+    pub options: &'a TeachOptions,
     /// Asks to stop.
     pub interrupt: &'a Interrupt,
 }

@@ -14,6 +14,7 @@ mod render;
 mod report;
 mod run;
 mod status;
+mod store_path;
 mod sweep;
 mod teach;
 

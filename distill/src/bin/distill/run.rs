@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use pupil_distill::dataset::Dataset;
-use pupil_distill::experiment::{Experiment, ExperimentError, Method, Plan};
+use pupil_distill::eval::PromptingMethod;
+use pupil_distill::experiment::{ExperimentError, ExperimentFile, MeasurementPlan, Method, Plan, rounds};
 use pupil_distill::export::{ExportPlan, export as export_checkpoint};
 use pupil_distill::interrupt::Interrupt;
-use pupil_distill::pipeline::{Run, StageName};
+use pupil_distill::pipeline::{Run, StageName, measure};
 use pupil_distill::sample;
 use pupil_distill::teacher::TeachOptions;
 use pupil_models::bundle::TOKENIZER;
@@ -21,27 +22,70 @@ use crate::report;
 /// Questions on which the parity of a foreign checkpoint is proved.
 const PARITY_PROMPTS: usize = 200;
 
-/// The validated plan of what was typed.
+/// The validated plan of what was typed; of an experiment in rounds, that of the round which was asked for.
 pub(crate) fn plan(args: &RunArgs) -> Result<Plan, ExperimentError> {
-    let mut experiment = Experiment::read(&args.experiment)?;
+    let mut plans = plans(args)?;
+    let last = plans.len() - 1;
+    match args.round {
+        None if last == 0 => Ok(plans.swap_remove(0)),
+        Some(round) if round as usize <= last && last > 0 => Ok(plans.swap_remove(round as usize)),
+        round => Err(ExperimentError::Value {
+            key: "self_training".to_owned(),
+            expected: match last {
+                0 => "rounds, because `--round` is given".to_owned(),
+                _ => format!("`--round` from 0 to {last}"),
+            },
+            found: round.map_or("none".to_owned(), |round| round.to_string()),
+        }),
+    }
+}
+
+/// The validated plans of all rounds, of which most experiments have one.
+fn plans(args: &RunArgs) -> Result<Vec<Plan>, ExperimentError> {
+    match file(args)? {
+        ExperimentFile::Training(experiment) => {
+            let plan = |round| Plan::new(round, base(args), &args.runs);
+            rounds(&experiment, &args.runs)?.iter().map(plan).collect()
+        }
+        ExperimentFile::Measurement(measurement) => Err(no_training(measurement.method)),
+    }
+}
+
+/// The experiment file with what was typed beside it.
+fn file(args: &RunArgs) -> Result<ExperimentFile, ExperimentError> {
+    let mut file = ExperimentFile::read(&args.experiment)?;
     if args.vanilla {
-        experiment.method = Method::FineTune;
-        experiment.name.push_str("-vanilla");
+        match &mut file {
+            ExperimentFile::Training(experiment) => experiment.method = Method::FineTune,
+            ExperimentFile::Measurement(measurement) => return Err(no_training(measurement.method)),
+        }
+        file.rename(&format!("{}-vanilla", file.name()));
     }
     if let Some(name) = &args.name {
-        experiment.name.clone_from(name);
+        file.rename(name);
     }
-    let base = args.experiment.parent().unwrap_or(Path::new("."));
-    Plan::new(&experiment, base, &args.runs)
+    Ok(file)
+}
+
+fn base(args: &RunArgs) -> &Path {
+    args.experiment.parent().unwrap_or(Path::new("."))
+}
+
+fn no_training(method: PromptingMethod) -> ExperimentError {
+    ExperimentError::Value {
+        key: "method".to_owned(),
+        expected: "one that trains a student".to_owned(),
+        found: format!("`{method}`"),
+    }
 }
 
 /// Runs a plan up to and including `last`, reporting on stderr.
 pub(crate) fn run_plan(plan: &Plan, last: StageName) -> anyhow::Result<()> {
-    run_plan_with(plan, last, TeachOptions { notice: Some(report::line), ..TeachOptions::default() })
+    run_plan_with(plan, TeachOptions { notice: Some(report::line), ..TeachOptions::default() }, last)
 }
 
 /// As [`run_plan`], with what the user says about the teachers.
-pub(crate) fn run_plan_with(plan: &Plan, last: StageName, teach: TeachOptions) -> anyhow::Result<()> {
+pub(crate) fn run_plan_with(plan: &Plan, teach: TeachOptions, last: StageName) -> anyhow::Result<()> {
     let interrupt = Interrupt::on_signals()?;
     let mut watch = report::watch;
     Run::open_with(plan, teach, &interrupt, &mut watch)?.through(last)?;
@@ -54,9 +98,21 @@ pub(crate) fn through(args: &RunArgs, last: StageName) -> anyhow::Result<ExitCod
 }
 
 pub(crate) fn through_all(args: &RunArgs) -> anyhow::Result<ExitCode> {
-    let plan = plan(args)?;
-    run_plan(&plan, StageName::Eval)?;
-    report::line(&format!("done: the student is `{}`", plan.folder.join("bundle").display()));
+    if let ExperimentFile::Measurement(measurement) = file(args)? {
+        let plan = MeasurementPlan::new(&measurement, base(args), &args.runs)?;
+        measure(&plan, &Interrupt::on_signals()?, &mut report::watch)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let plans = if args.round.is_some() { vec![plan(args)?] } else { plans(args)? };
+    for plan in &plans {
+        if plans.len() > 1 {
+            report::line(&format!("{}:", plan.name));
+        }
+        run_plan(plan, StageName::Eval)?;
+    }
+    if let Some(plan) = plans.last() {
+        report::line(&format!("done: the student is `{}`", plan.folder.join("bundle").display()));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -86,7 +142,13 @@ pub(crate) fn export(args: &ExportArgs) -> anyhow::Result<ExitCode> {
         return export_foreign(checkpoint, contract, data, out, args.force);
     }
     let experiment = args.experiment.clone().unwrap_or_default();
-    let run = RunArgs { experiment, runs: args.runs.clone(), name: args.name.clone(), vanilla: args.vanilla };
+    let run = RunArgs {
+        experiment,
+        runs: args.runs.clone(),
+        name: args.name.clone(),
+        vanilla: args.vanilla,
+        round: args.round,
+    };
     through(&run, StageName::Export)
 }
 

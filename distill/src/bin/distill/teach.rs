@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use pupil_distill::experiment::Plan;
 use pupil_distill::pipeline::{StageName, completions_failed, estimates};
-use pupil_distill::teacher::TeachOptions;
+use pupil_distill::teacher::{Shard, TeachOptions};
 
 use crate::args::RunArgs;
 use crate::{report, run};
@@ -14,6 +14,13 @@ use crate::{report, run};
 pub(crate) struct TeachArgs {
     #[command(flatten)]
     pub(crate) run: RunArgs,
+    /// Only part K of N of the examples, in a store that `distill merge` joins with the others; `auto` and `auto/N` take K
+    /// from a Slurm array or a Kubernetes indexed job
+    #[arg(long, value_name = "K/N")]
+    shard: Option<Shard>,
+    /// Go on although settings differ from those that the store was made with; the change is recorded
+    #[arg(long)]
+    accept: bool,
     /// Send nothing; print what would be asked, and what it would cost at most
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -31,17 +38,18 @@ pub(crate) struct TeachArgs {
 pub(crate) fn teach(args: &TeachArgs) -> anyhow::Result<ExitCode> {
     let plan = run::plan(&args.run)?;
     if args.dry_run {
-        return dry_run(&plan);
+        return dry_run(&plan, args.shard);
     }
     let options = TeachOptions {
         max_cost_usd: args.max_cost,
         max_requests: args.max_requests,
         retry_failed: args.retry_failed,
+        shard: args.shard,
+        accept: args.accept,
         notice: Some(report::line),
-        ..TeachOptions::default()
     };
-    run::run_plan_with(&plan, StageName::Teach, options)?;
-    let failed = completions_failed(&plan)?;
+    run::run_plan_with(&plan, options, StageName::Teach)?;
+    let failed = completions_failed(&plan, args.shard)?;
     if failed > 0 {
         report::line(&format!("{failed} completions failed; `distill teach --retry-failed` asks for them again"));
         return Ok(ExitCode::from(1));
@@ -50,8 +58,8 @@ pub(crate) fn teach(args: &TeachArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// One line a source; costs are those of the longest replies.
-fn dry_run(plan: &Plan) -> anyhow::Result<ExitCode> {
-    for (number, estimate) in estimates(plan)? {
+fn dry_run(plan: &Plan, shard: Option<Shard>) -> anyhow::Result<ExitCode> {
+    for (number, estimate) in estimates(plan, shard)? {
         let cost = match estimate.most_cost_usd {
             Some(cost) => format!("at most ${cost:.4}"),
             None => "no price given".to_owned(),
