@@ -73,7 +73,7 @@ fn ask(source: &OpenaiSource, assignment: &mut Assignment<'_>) -> Result<(), Ope
     let wires = Wires { events, sender: events_sender.clone(), entries };
     let (store, number) = (&mut *assignment.store, assignment.source);
     let tally = tally(store, number, assignment.examples.len(), assignment.degree.most())?;
-    let mut queue = Queue::new(reader, number, assignment.examples, assignment.degree, &assignment.filter);
+    let mut queue = Queue::new(reader, number, assignment.examples, assignment.degree, assignment.filter);
     queue.retry_failed = assignment.options.retry_failed;
     queue.has_answer_step = wording.has_answer_step();
     queue.most_waiting = 4 * source.limits.concurrency.get() + 64;
