@@ -15,8 +15,9 @@
 //!    the same logits and completions. The result is a bundle.
 //! 7. [`eval`]: `pupil-runtime` answers test questions with the bundle, and the answers are graded.
 //!
-//! [`experiment`] is the file in which a user says all this; [`pipeline`] runs its stages, each once, in a folder. [`interrupt`],
-//! [`progress`] and [`keyed`] (randomness that needs no state) serve all of them.
+//! [`experiment`] is the file in which a user says all this; [`pipeline`] runs its stages, each once, in a folder; [`report`] writes a
+//! page about finished runs. [`interrupt`], [`progress`] and [`keyed`] (randomness that needs no state) serve all of them;
+//! [`numpy`] draws as the published code did.
 //!
 //! libtorch is needed by [`student`] and [`train`] alone, and only with the feature `torch`.
 
@@ -28,9 +29,11 @@ pub mod export;
 pub mod filter;
 pub mod interrupt;
 pub mod keyed;
+pub mod numpy;
 pub mod pipeline;
 pub mod progress;
 pub mod rationale;
+pub mod report;
 pub mod sample;
 pub mod student;
 pub mod teacher;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use pupil_models::bundle::Bundle;
 use pupil_models::config::StudentConfig;
-use pupil_models::contract::ReasoningContract;
+use pupil_models::contract::{ContractError, ReasoningContract};
 use pupil_models::tokenizer::Tokenizer;
 
 use crate::backend::onnx::OnnxBackend;
@@ -52,14 +52,30 @@ impl EngineOptions {
     }
 }
 
+/// What a completion needs to know about the student that writes it.
+#[derive(Debug)]
+pub(crate) struct Student {
+    pub(crate) config: StudentConfig,
+    pub(crate) contract: ReasoningContract,
+    pub(crate) tokenizer: Tokenizer,
+    vocab_size: usize,
+}
+
+impl Student {
+    pub(crate) fn check_tokens(&self, tokens: &[TokenId]) -> Result<(), GenerateError> {
+        match tokens.iter().find(|&&token| token as usize >= self.vocab_size) {
+            Some(&found) => Err(GenerateError::UnknownToken { found, vocab_size: self.vocab_size }),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A loaded student, ready to answer.
 ///
 /// It answers one question at a time: a [`Generation`] borrows it until it is finished or dropped.
 #[derive(Debug)]
 pub struct Engine<B: Backend = OnnxBackend> {
-    pub(crate) config: StudentConfig,
-    pub(crate) contract: ReasoningContract,
-    pub(crate) tokenizer: Tokenizer,
+    pub(crate) student: Student,
     pub(crate) backend: B,
     pub(crate) cache: Option<B::Cache>,
     load_time: Duration,
@@ -99,7 +115,8 @@ impl Engine {
 impl<B: Backend> Engine<B> {
     /// An engine over a backend of your own.
     pub fn with_backend(config: StudentConfig, contract: ReasoningContract, tokenizer: Tokenizer, backend: B) -> Self {
-        Self { config, contract, tokenizer, backend, cache: None, load_time: Duration::ZERO }
+        let student = Student { config, contract, tokenizer, vocab_size: backend.vocab_size() };
+        Self { student, backend, cache: None, load_time: Duration::ZERO }
     }
 
     /// Answers `question`: [`Self::stream`], collected.
@@ -123,14 +140,14 @@ impl<B: Backend> Engine<B> {
     /// # Errors
     /// [`GenerateError`] if there are no tokens, or more than the context, or the forward pass fails.
     pub fn logits(&mut self, tokens: &[TokenId]) -> Result<Vec<f32>, GenerateError> {
-        let context = self.config.context_tokens;
+        let context = self.student.config.context_tokens;
         if tokens.is_empty() {
             return Err(GenerateError::EmptyPrompt);
         }
         if tokens.len() > context {
             return Err(GenerateError::ContextExceeded { prompt_tokens: tokens.len(), budget: 0, context });
         }
-        self.check_tokens(tokens)?;
+        self.student.check_tokens(tokens)?;
         self.reset_cache(tokens.len())?;
         let mut logits = Vec::with_capacity(tokens.len() * self.backend.vocab_size());
         for chunk in tokens.chunks(PREFILL_TOKENS) {
@@ -142,19 +159,29 @@ impl<B: Backend> Engine<B> {
     /// The student's architecture.
     #[must_use]
     pub fn config(&self) -> &StudentConfig {
-        &self.config
+        &self.student.config
     }
 
     /// How the student is prompted and read.
     #[must_use]
     pub fn contract(&self) -> &ReasoningContract {
-        &self.contract
+        &self.student.contract
+    }
+
+    /// Prompts and reads the student by another contract from now on: for measuring how it answers other prompts than its
+    /// own. The contract so far is handed back.
+    ///
+    /// # Errors
+    /// The contract is not valid; the one so far stays.
+    pub fn replace_contract(&mut self, contract: ReasoningContract) -> Result<ReasoningContract, ContractError> {
+        contract.validate()?;
+        Ok(std::mem::replace(&mut self.student.contract, contract))
     }
 
     /// The student's tokenizer.
     #[must_use]
     pub fn tokenizer(&self) -> &Tokenizer {
-        &self.tokenizer
+        &self.student.tokenizer
     }
 
     /// Time that loading took: with [`Engine::open`] all of it, with [`Engine::open_with`] without opening the bundle.
@@ -170,7 +197,7 @@ impl<B: Backend> Engine<B> {
             _ => {
                 // Freed first, so that two caches are never held at once.
                 self.cache = None;
-                let capacity = tokens.next_multiple_of(CACHE_BLOCK).min(self.config.context_tokens.max(tokens));
+                let capacity = tokens.next_multiple_of(CACHE_BLOCK).min(self.student.config.context_tokens.max(tokens));
                 self.cache = Some(self.backend.cache(capacity)?);
             }
         }
@@ -179,17 +206,18 @@ impl<B: Backend> Engine<B> {
 
     /// Appends `tokens` to the cache; logits of the last `keep`.
     pub(crate) fn forward(&mut self, tokens: &[TokenId], keep: usize) -> Result<&[f32], BackendError> {
+        self.forward_with_student(tokens, keep).map(|(_, logits)| logits)
+    }
+
+    /// As [`Self::forward`], with the student, which the borrowed logits would else lock away.
+    pub(crate) fn forward_with_student(
+        &mut self,
+        tokens: &[TokenId],
+        keep: usize,
+    ) -> Result<(&Student, &[f32]), BackendError> {
         let Some(cache) = &mut self.cache else {
             return Err(BackendError::Capacity { capacity_tokens: 0, found: tokens.len() });
         };
-        self.backend.forward(tokens, cache, keep)
-    }
-
-    pub(crate) fn check_tokens(&self, tokens: &[TokenId]) -> Result<(), GenerateError> {
-        let vocab_size = self.backend.vocab_size();
-        match tokens.iter().find(|&&token| token as usize >= vocab_size) {
-            Some(&found) => Err(GenerateError::UnknownToken { found, vocab_size }),
-            None => Ok(()),
-        }
+        Ok((&self.student, self.backend.forward(tokens, cache, keep)?))
     }
 }

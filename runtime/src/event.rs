@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pupil_models::answer::Answer;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::timing::Timings;
 
@@ -45,7 +45,7 @@ pub struct Step {
 }
 
 /// How a generation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Outcome {

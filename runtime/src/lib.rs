@@ -32,6 +32,8 @@
 //! The crate knows no libtorch, no dataset and no network, and ONNX Runtime's telemetry is switched off before it loads.
 
 pub mod backend;
+mod batch;
+mod draft;
 mod engine;
 mod error;
 mod event;
@@ -44,6 +46,7 @@ mod stop;
 mod timing;
 mod transcript;
 
+pub use batch::Question;
 pub use engine::{Engine, EngineOptions};
 pub use error::{GenerateError, LibraryError, LoadError, RequestError};
 pub use event::{Event, Outcome, Solution, Step, Usage};

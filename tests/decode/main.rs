@@ -5,6 +5,7 @@
 #[path = "../support_runtime/mod.rs"]
 mod support;
 
+mod batch;
 mod ends;
 mod onnx;
 mod stream;

@@ -112,6 +112,8 @@ fn nothing_but_wrong_answers() {
     spoil(&micro, "large.coin_flip.jsonl", "\"prediction\":\"no\"", "\"prediction\":\"maybe\"");
     assert!(micro.stage("teach").output().unwrap().status.success());
     let expected = "error: nothing to train on: expected at least one kept rationale, found none among 2\n";
+    // The verdicts stay, because they say why.
+    assert!(!micro.stage("filter").output().unwrap().status.success());
     assert!(refused(&micro, &mut micro.stage("run")).starts_with(expected));
 }
 

@@ -41,7 +41,7 @@ fn every_stage_leads_to_the_next_and_is_done_once() {
     let micro = Micro::new();
     let reports = run_all(&micro);
     assert_eq!(count(&reports, StageName::Teach, "completions"), 240);
-    assert_eq!(count(&reports, StageName::Teach, "examples_without_completion"), 0);
+    assert_eq!(count(&reports, StageName::Teach, "failed"), 0);
     assert_eq!(count(&reports, StageName::Filter, "kept"), 240, "a program makes no mistake");
     assert_eq!(count(&reports, StageName::Samples, "samples"), 240);
     assert_eq!(count(&reports, StageName::Train, "steps"), 40, "the lesson and the rest");

@@ -8,7 +8,7 @@ use pupil_distill::dataset::Dataset;
 use pupil_distill::experiment::{Experiment, Plan, SourcePlan};
 use pupil_distill::interrupt::Interrupt;
 use pupil_distill::pipeline::{Report, Run, StageName};
-use pupil_distill::rationale;
+use pupil_distill::rationale::{RationaleError, RationaleRow, Reader, Stored, jsonl};
 use pupil_distill::teacher::program::{Exclusions, ProgramTask};
 
 const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -43,6 +43,17 @@ fn run(experiment: &str, runs: &Path, last: StageName) -> (BTreeMap<String, usiz
     (counts.unwrap(), plan.folder)
 }
 
+/// What the teachers of a run wrote.
+fn stored(run: &Path) -> Vec<RationaleRow> {
+    let mut rows = Vec::new();
+    let visit = |stored: Stored| {
+        rows.push(stored.row);
+        Ok::<(), RationaleError>(())
+    };
+    Reader::open(&run.join("rationales.db")).unwrap().visit(visit).unwrap();
+    rows
+}
+
 /// A question without its white space.
 fn marks(question: &str) -> String {
     question.split_whitespace().collect()
@@ -53,7 +64,7 @@ fn marks(question: &str) -> String {
 fn the_shipped_student_was_taught_no_test_question() {
     let folder = tempfile::tempdir().unwrap();
     let (counts, run) = run("models/students/symbolic.toml", folder.path(), StageName::Teach);
-    let rows = rationale::read(&run.join("rationales.jsonl")).unwrap();
+    let rows = stored(&run);
     assert_eq!(rows.len(), counts["completions"]);
     assert!(rows.len() > 10_000);
     let taught: HashSet<String> = rows.iter().map(|row| marks(&row.example.question)).collect();
@@ -100,8 +111,7 @@ fn the_filter_keeps_as_many_recorded_completions_as_published() {
         let experiment = format!("distill/experiments/recorded_{task}.toml");
         let (counts, run) = run(&experiment, folder.path(), StageName::Filter);
         assert_eq!(counts["kept"], kept, "{task}: {counts:?}");
-        assert_eq!(rationale::read(&run.join("kept.jsonl")).unwrap().len(), kept);
-        let rejected = fs::read_to_string(run.join("rejected.jsonl")).unwrap().lines().count();
-        assert_eq!(counts.values().sum::<usize>(), kept + rejected);
+        assert_eq!(jsonl::read(&run.join("kept.jsonl")).unwrap().len(), kept);
+        assert_eq!(counts.values().sum::<usize>(), stored(&run).len());
     }
 }

@@ -1,6 +1,6 @@
 //! What the student learns from: the mask covers the completion and its end, nothing else, and can be looked at.
 
-use pupil_distill::rationale;
+use pupil_distill::rationale::jsonl;
 use pupil_distill::sample;
 use pupil_distill::vocabulary::END_OF_TEXT;
 use pupil_models::tokenizer::Tokenizer;
@@ -17,7 +17,7 @@ fn the_mask_covers_exactly_rationale_marker_answer_and_end() {
     let tokenizer = Tokenizer::read(&folder.join("tokenizer.json")).unwrap();
     let end = tokenizer.token_id(END_OF_TEXT).unwrap();
     let samples = sample::read(&folder.join("samples.jsonl")).unwrap();
-    let kept = rationale::read(&folder.join("kept.jsonl")).unwrap();
+    let kept = jsonl::read(&folder.join("kept.jsonl")).unwrap();
     assert_eq!((samples.len(), kept.len()), (240, 240));
     for (sample, row) in samples.iter().zip(&kept) {
         let (given, learned) = sample.ids.split_at(sample.prompt_tokens);

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use pupil_distill::rationale::{RationaleError, Store, Stored};
 use pupil_distill::teacher::program::{Exclusions, Items, ProgramTask, ProgramTeacher};
 use tempfile::TempDir;
 
@@ -129,7 +130,8 @@ pub(crate) fn succeeded(output: &Output) -> String {
     printed
 }
 
-/// Every file below `folder` but locks, by its path relative to it, in order.
+/// Every file below `folder` but locks, by its path relative to it, in order; of a rationale store not the bytes, which tell
+/// in how many steps it was written, but what it holds.
 pub(crate) fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -138,12 +140,29 @@ pub(crate) fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if !path.ends_with("lock") {
-                let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
-                files.push((name, fs::read(&path).unwrap()));
+            } else if path.extension().is_some_and(|ending| ending == "db") {
+                files.push((name_below(folder, &path), stored(&path)));
+            } else if !path.ends_with("lock") && !path.to_string_lossy().ends_with(".db.lock") {
+                files.push((name_below(folder, &path), fs::read(&path).unwrap()));
             }
         }
     }
     files.sort_unstable();
     files
+}
+
+fn name_below(folder: &Path, path: &Path) -> String {
+    path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned()
+}
+
+/// The completions of a store, and which of them are kept.
+fn stored(path: &Path) -> Vec<u8> {
+    let store = Store::open(path).unwrap();
+    let mut kept = Vec::new();
+    let visit = |stored: Stored| {
+        kept.push(stored.row.id());
+        Ok::<(), RationaleError>(())
+    };
+    store.visit_kept(visit).unwrap();
+    format!("{} {}", store.digest().unwrap(), kept.join(" ")).into_bytes()
 }

@@ -72,12 +72,12 @@ pub(crate) fn certain(token: TokenId) -> Vec<f32> {
     logits
 }
 
-/// The completion so far, given everything that the student has seen.
+/// The completion so far, given everything that the student has seen; empty while it reads the prompt.
 pub(crate) fn completion(seen: &[TokenId]) -> &[TokenId] {
     let prompt_end = PROMPT_END.as_bytes();
-    let starts = |index: &usize| seen[*index..].iter().zip(prompt_end).all(|(&id, &byte)| id == TokenId::from(byte));
-    let start = (0..=seen.len() - prompt_end.len()).find(starts).unwrap();
-    &seen[start + prompt_end.len()..]
+    let ends = |window: &[TokenId]| window.iter().zip(prompt_end).all(|(&id, &byte)| id == TokenId::from(byte));
+    let start = seen.windows(prompt_end.len()).position(ends);
+    start.map_or(&[], |start| &seen[start + prompt_end.len()..])
 }
 
 /// A student whose next token follows from its completion so far.

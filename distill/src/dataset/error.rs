@@ -8,6 +8,14 @@ use super::RowError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatasetError {
+    /// More training questions are wanted than there are.
+    #[error("`training_questions`: expected at most the {found} of the split, found {wanted}")]
+    TooFew {
+        /// How many are wanted.
+        wanted: usize,
+        /// How many there are.
+        found: usize,
+    },
     /// A row of the dataset is refused, or its file cannot be read.
     #[error("cannot read the dataset")]
     Row(#[from] RowError),
@@ -64,6 +72,7 @@ impl DatasetError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
+            Self::TooFew { .. } => "E_DATASET_FEW",
             Self::Row(_) => "E_DATASET_ROW",
             Self::Empty { .. } => "E_DATASET_EMPTY",
             Self::ReadSplit { .. } => "E_SPLIT_READ",

@@ -6,6 +6,7 @@
 mod error;
 mod row;
 mod split;
+mod subset;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -14,8 +15,9 @@ use serde::{Deserialize, Serialize};
 
 pub use error::DatasetError;
 pub use row::RowError;
-pub(crate) use row::{Row, rows};
+pub(crate) use row::{Row, described, id_text, rows};
 pub use split::SplitReference;
+pub use subset::training_subset;
 
 /// One item of a dataset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

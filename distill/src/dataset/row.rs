@@ -71,6 +71,11 @@ impl Row {
         }
     }
 
+    /// All values by key.
+    pub(crate) fn values(&self) -> &Map<String, Value> {
+        &self.values
+    }
+
     /// Line, counted from 1.
     pub(crate) fn line(&self) -> usize {
         self.line
@@ -122,13 +127,14 @@ impl Row {
         number.ok_or_else(|| self.refused(key, "a whole number from 0", described(self.values.get(key))))
     }
 
-    fn value(&self, key: &str) -> &Value {
+    /// A value; null where the key is missing.
+    pub(crate) fn value(&self, key: &str) -> &Value {
         self.values.get(key).unwrap_or(&Value::Null)
     }
 }
 
 /// The written form of an id, or `None` where `value` is none.
-pub(super) fn id_text(value: &Value) -> Option<String> {
+pub(crate) fn id_text(value: &Value) -> Option<String> {
     match value {
         Value::Number(number) => number.as_u64().map(|number| number.to_string()),
         Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
@@ -137,7 +143,7 @@ pub(super) fn id_text(value: &Value) -> Option<String> {
 }
 
 /// A value in words that fit an error message; long texts are cut.
-pub(super) fn described(value: Option<&Value>) -> String {
+pub(crate) fn described(value: Option<&Value>) -> String {
     const SHOWN: usize = 40;
     match value {
         None => "nothing".to_owned(),

@@ -1,147 +1,79 @@
-//! Evaluation: a bundle answers the questions of a split through the runtime, and the answers are graded.
+//! Evaluation: a student answers the questions of a split through the runtime, and the answers are graded.
+//!
+//! [`evaluate`] asks a bundle as it was trained to be asked; [`prompted`] asks it as students are asked that nobody trained
+//! to reason, the published baselines; [`budget`] measures what a smaller token budget costs. [`Paired`] tells whether two
+//! methods differ. [`harness`] writes results in the form of lm-evaluation-harness.
 
+pub mod baseline;
+pub mod budget;
+mod error;
+pub mod files;
+mod graded;
+pub mod harness;
 mod interval;
+mod paired;
+pub mod prompted;
 
+pub use error::EvalError;
+pub use graded::{EvalReport, GradedCompletion, Grading};
 pub use interval::wilson;
+pub use paired::{Paired, mcnemar};
+pub use prompted::PromptingMethod;
 
-use pupil_models::answer::{Answer, AnswerKind, task};
-use pupil_runtime::{Engine, GenerateError, Outcome, Request, Solution};
-use serde::Serialize;
+use pupil_models::contract::ReasoningContract;
+use pupil_runtime::{Engine, GenerateError, Request};
 
 use crate::dataset::Example;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 
-/// Why an evaluation has no result.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EvalError {
-    /// The runtime cannot answer a question.
-    #[error("cannot answer example `{id}`")]
-    Generate {
-        /// The example.
-        id: String,
-        /// Why.
-        source: GenerateError,
-    },
-    /// There is no example.
-    #[error("cannot evaluate: expected at least one example, found none")]
-    Empty,
-    /// Somebody asked to stop.
-    #[error("stopped after {done} of {total} examples, without a result; the same command continues from there")]
-    Interrupted {
-        /// Examples that were answered.
-        done: usize,
-        /// Examples in all.
-        total: usize,
-    },
-}
+/// A result with the completions it was counted from.
+pub type Evaluated = (EvalReport, Vec<GradedCompletion>);
 
-/// The result of an evaluation; every number but `n` is a fraction of the examples.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct EvalReport {
-    /// Correct answers.
-    pub accuracy: f64,
-    /// Lower end of the 95 % interval of the accuracy.
-    pub low: f64,
-    /// Upper end of the 95 % interval of the accuracy.
-    pub high: f64,
-    /// Number of examples.
-    pub n: usize,
-    /// Completions in which the student itself wrote the answer marker, or needed none.
-    pub format_rate: f64,
-    /// Completions that the student itself ended.
-    pub completeness: f64,
-}
-
-/// One graded completion.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct GradedCompletion {
-    /// Id of the example.
-    pub id: String,
-    /// What the student wrote.
-    pub completion: String,
-    /// The answer extracted from it.
-    pub prediction: Option<Answer>,
-    /// The dataset's answer.
-    pub gold: String,
-    /// Whether they are equal.
-    pub correct: bool,
-    /// Whether the student wrote the answer marker.
-    pub has_marker: bool,
-    /// Whether the student ended the completion.
-    pub complete: bool,
-    /// How the generation ended.
-    pub outcome: Outcome,
-    /// Tokens of the completion.
-    pub tokens: usize,
-}
-
-/// Answers and grades `examples`, greedily.
+/// Answers and grades `examples`, greedily, as the bundle's contract says.
 ///
 /// The grader is the contract's; the kind of answer is the task's if the task is a published one, else the contract's.
 ///
 /// # Errors
 /// [`EvalError`] if there is no example, a question cannot be answered, or somebody asked to stop.
-pub fn evaluate(
-    engine: &mut Engine,
+pub fn evaluate(engine: &mut Engine, examples: &[Example], interrupt: &Interrupt) -> Result<Evaluated, EvalError> {
+    let contract = engine.contract().clone();
+    let grading = Grading::of(&contract);
+    let graded = answer_each(examples, interrupt, |example| {
+        let solution = engine.solve(&example.question, &Request::default())?;
+        Ok(grading.grade(example, contract.prompt(&example.question), solution))
+    })?;
+    Ok((grading.report(trained_method(&contract), examples, &graded), graded))
+}
+
+/// The method by which a bundle with this contract was taught.
+#[must_use]
+pub fn trained_method(contract: &ReasoningContract) -> &'static str {
+    if contract.answer_marker.is_some() { "fine_tune_cot" } else { "fine_tune" }
+}
+
+/// What `answer` makes of each example, with a progress bar, until somebody asks to stop.
+fn answer_each(
     examples: &[Example],
     interrupt: &Interrupt,
-) -> Result<(EvalReport, Vec<GradedCompletion>), EvalError> {
+    mut answer: impl FnMut(&Example) -> Result<GradedCompletion, GenerateError>,
+) -> Result<Vec<GradedCompletion>, EvalError> {
     if examples.is_empty() {
         return Err(EvalError::Empty);
     }
     let bar = Progress::new("eval", "questions", examples.len() as u64, 0);
     let mut graded = Vec::with_capacity(examples.len());
+    let mut correct = 0;
     for example in examples {
         if interrupt.is_requested() {
             return Err(EvalError::Interrupted { done: graded.len(), total: examples.len() });
         }
-        let solution = engine
-            .solve(&example.question, &Request::default())
-            .map_err(|source| EvalError::Generate { id: example.id.clone(), source })?;
-        graded.push(grade(engine, example, solution));
-        let correct = graded.iter().filter(|completion| completion.correct).count();
+        let one = answer(example).map_err(|source| EvalError::Generate { id: example.id.clone(), source })?;
+        correct += usize::from(one.correct);
+        graded.push(one);
         bar.note(format!("· {:.1} % correct", 100.0 * correct as f64 / graded.len() as f64));
         bar.advance();
     }
     bar.finish();
-    Ok((report(&graded), graded))
-}
-
-fn grade(engine: &Engine, example: &Example, solution: Solution) -> GradedCompletion {
-    let contract = engine.contract();
-    let kind: AnswerKind = task(&example.task).map_or(contract.answer, |task| task.kind);
-    let marker = contract.marker();
-    let prediction = contract.grader.predict(kind, &solution.completion, marker);
-    let correct = contract.grader.is_correct(kind, prediction.as_ref(), &example.gold);
-    // A marker that the runtime put there is not the student's merit.
-    let has_marker =
-        marker.is_none_or(|marker| solution.completion.contains(marker) && solution.outcome != Outcome::Forced);
-    GradedCompletion {
-        id: example.id.clone(),
-        prediction,
-        gold: example.gold.clone(),
-        correct,
-        has_marker,
-        complete: matches!(solution.outcome, Outcome::Answered | Outcome::Abstained),
-        outcome: solution.outcome,
-        tokens: solution.usage.completion_tokens,
-        completion: solution.completion,
-    }
-}
-
-fn report(graded: &[GradedCompletion]) -> EvalReport {
-    let count = |holds: fn(&GradedCompletion) -> bool| graded.iter().filter(|completion| holds(completion)).count();
-    let n = graded.len();
-    let correct = count(|completion| completion.correct);
-    let (low, high) = wilson(correct, n);
-    EvalReport {
-        accuracy: correct as f64 / n as f64,
-        low,
-        high,
-        n,
-        format_rate: count(|completion| completion.has_marker) as f64 / n as f64,
-        completeness: count(|completion| completion.complete) as f64 / n as f64,
-    }
+    Ok(graded)
 }

@@ -1,22 +1,32 @@
 //! The experiment file: what the user typed ([`Experiment`], TOML), validated into what the program needs ([`Plan`]).
 
+mod file;
+mod measurement;
 mod plan;
+mod self_training;
 mod source;
 mod student;
+mod sweep;
 mod train;
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+pub use file::{ExperimentFile, FilePlan};
+pub use measurement::{MeasuredStudent, MeasuredStudentPlan, Measurement, MeasurementPlan, PromptingTable};
 pub use plan::{EvalPlan, Plan, SourcePlan, StudentPlan};
 use pupil_models::answer::{AnswerKind, Grader};
 use pupil_models::bundle::BundleError;
 use pupil_models::contract::{Budgets, ContractError, StepRule};
+pub use self_training::{SelfTraining, rounds};
 use serde::{Deserialize, Serialize};
 pub use source::Source;
 pub use student::StudentTable;
+pub use sweep::{Sweep, Variant};
 pub use train::TrainTable;
 
 use crate::dataset::SplitReference;
+use crate::teacher::prompting::ExemplarError;
 use crate::vocabulary::VocabularyPlan;
 
 /// What is wrong with an experiment file.
@@ -52,6 +62,23 @@ pub enum ExperimentError {
     /// The contract is refused.
     #[error("experiment file, `contract`")]
     Contract(#[from] ContractError),
+    /// The file of exemplars is refused.
+    #[error("experiment file, `prompting.exemplars`")]
+    Exemplars(#[source] Box<ExemplarError>),
+    /// A variant of a sweep is not an experiment.
+    #[error("sweep, variant `{variant}`: {found}")]
+    Variant {
+        /// The variant.
+        variant: String,
+        /// What the parser met.
+        found: String,
+    },
+    /// A sweep where one experiment is expected.
+    #[error("experiment file `{path}`: expected one experiment, found a `sweep` over several")]
+    Sweep {
+        /// The file.
+        path: PathBuf,
+    },
     /// The checkpoint to start from is refused.
     #[error("experiment file, `student.checkpoint`")]
     Checkpoint(#[from] BundleError),
@@ -81,6 +108,9 @@ pub struct Experiment {
     pub contract: ContractTable,
     /// Where rationales come from.
     pub source: Vec<Source>,
+    /// Only so many questions of each source that reads a dataset, drawn as the published subsets are; all if absent.
+    #[serde(default)]
+    pub training_questions: Option<NonZeroUsize>,
     /// Which rationales are kept.
     #[serde(default)]
     pub filter: FilterTable,
@@ -97,6 +127,9 @@ pub struct Experiment {
     /// What the student is tested on.
     #[serde(default)]
     pub eval: Vec<EvalTable>,
+    /// Rounds in which the student teaches itself; [`rounds`] derives an experiment of each.
+    #[serde(default)]
+    pub self_training: Option<SelfTraining>,
 }
 
 /// The reasoning contract, without its version.
@@ -155,6 +188,10 @@ pub struct EvalTable {
     /// Whether a dataset that is not there is passed over with a note, instead of being an error.
     #[serde(default)]
     pub optional: bool,
+    /// Token budgets L_p with which the student is measured besides: accuracy and completeness of completions that are cut
+    /// there.
+    #[serde(default)]
+    pub budgets: Vec<usize>,
 }
 
 impl Experiment {

@@ -1,5 +1,6 @@
 //! What the program needs, built once from what the user typed: paths resolved, values checked, the contract complete.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use pupil_models::answer::Grader;
@@ -9,6 +10,7 @@ use super::student::ScratchSizes;
 use super::{Experiment, ExperimentError, Method, Source, require};
 use crate::checkpoint::Checkpoint;
 use crate::dataset::SplitReference;
+use crate::eval::harness::Subject;
 use crate::teacher::openai::{OpenaiSource, Questions};
 use crate::train::TrainSettings;
 use crate::vocabulary::VocabularyPlan;
@@ -26,6 +28,8 @@ pub struct Plan {
     pub contract: ReasoningContract,
     /// Where rationales come from.
     pub sources: Vec<SourcePlan>,
+    /// Only so many questions of each source that reads a dataset.
+    pub training_questions: Option<NonZeroUsize>,
     /// The grader of the teacher's answers.
     pub filter_grader: Grader,
     /// The student.
@@ -36,6 +40,8 @@ pub struct Plan {
     pub parity_prompts: usize,
     /// What the student is tested on.
     pub evals: Vec<EvalPlan>,
+    /// What all this was made from, as typed; its paths are relative to the experiment file's folder.
+    pub experiment: Experiment,
 }
 
 /// A source with its paths resolved.
@@ -66,6 +72,16 @@ pub struct EvalPlan {
     pub split: Option<SplitReference>,
     /// Whether it is passed over if the dataset is absent.
     pub optional: bool,
+    /// Token budgets to measure besides.
+    pub budgets: Vec<usize>,
+}
+
+impl EvalPlan {
+    /// `subject` with the data that it is asked about.
+    pub(crate) fn subject(&self, subject: Subject) -> Subject {
+        let data = self.data.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Subject { data, split: self.split.as_ref().map(|split| split.name.clone()), ..subject }
+    }
 }
 
 impl StudentPlan {
@@ -85,10 +101,10 @@ impl Plan {
     /// # Errors
     /// [`ExperimentError`]; nothing is written.
     pub fn new(experiment: &Experiment, base: &Path, runs: &Path) -> Result<Self, ExperimentError> {
-        let legal = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
         let name = &experiment.name;
-        let is_plain = !name.is_empty() && !name.starts_with('.') && name.chars().all(legal);
-        require("name", is_plain, "letters, digits, `-`, `_` and `.`", format!("`{name}`"))?;
+        require_plain(name)?;
+        let has_budgets = experiment.eval.iter().all(|eval| !eval.budgets.contains(&0));
+        require("eval.budgets", has_budgets, "numbers above 0", 0)?;
         require("source", !experiment.source.is_empty(), "at least one", "none")?;
         require("export.parity_prompts", experiment.export.parity_prompts > 0, "a number above 0", 0)?;
         let contract = contract(experiment)?;
@@ -99,12 +115,21 @@ impl Plan {
             filter_grader: experiment.filter.grader.unwrap_or(contract.grader),
             contract,
             sources: experiment.source.iter().map(|source| resolve_source(source, base)).collect(),
+            training_questions: experiment.training_questions,
             student: student(experiment, base)?,
             train: experiment.train.settings()?,
             parity_prompts: experiment.export.parity_prompts,
             evals: experiment.eval.iter().map(|table| eval_plan(table, base)).collect(),
+            experiment: experiment.clone(),
         })
     }
+}
+
+/// Refuses names that could not be a folder's everywhere.
+pub(super) fn require_plain(name: &str) -> Result<(), ExperimentError> {
+    let legal = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+    let is_plain = !name.is_empty() && !name.starts_with('.') && name.chars().all(legal);
+    require("name", is_plain, "letters, digits, `-`, `_` and `.`", format!("`{name}`"))
 }
 
 fn contract(experiment: &Experiment) -> Result<ReasoningContract, ExperimentError> {
@@ -193,7 +218,7 @@ fn resolve_openai(source: &mut OpenaiSource, base: &Path) {
     source.exemplars = source.exemplars.as_ref().map(|path| base.join(path));
 }
 
-fn eval_plan(table: &super::EvalTable, base: &Path) -> EvalPlan {
+pub(super) fn eval_plan(table: &super::EvalTable, base: &Path) -> EvalPlan {
     let stem = table.data.file_stem().unwrap_or_default().to_string_lossy();
     let split = table.split.as_ref().map_or(String::new(), |split| format!("-{}", split.name));
     EvalPlan {
@@ -201,5 +226,6 @@ fn eval_plan(table: &super::EvalTable, base: &Path) -> EvalPlan {
         data: base.join(&table.data),
         split: table.split.as_ref().map(|split| resolve_split(split, base)),
         optional: table.optional,
+        budgets: table.budgets.clone(),
     }
 }

@@ -1,13 +1,13 @@
 //! `[[source]]`: where rationales come from.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::SplitReference;
 use crate::teacher::Degree;
-use crate::teacher::bundle::BundleSource;
+use crate::teacher::bundle::{BundleSource, Sampling};
 use crate::teacher::openai::{Endpoint, Generation, Limits, OpenaiSource, Price, Prompting, Questions};
 use crate::teacher::program::{Items, ProgramTask};
 
@@ -67,7 +67,7 @@ impl TeacherName {
                 &["data", "split", "degree", "endpoint", "prompting", "exemplars", "generation", "limits", "price"]
             }
             Self::Batch => &["data", "split", "degree", "endpoint", "prompting", "exemplars", "generation", "price"],
-            Self::Bundle => &["data", "split", "degree", "bundle", "generation"],
+            Self::Bundle => &["data", "split", "degree", "bundle", "sampling", "workers"],
         }
     }
 
@@ -104,6 +104,8 @@ struct SourceTable {
     limits: Option<Limits>,
     price: Option<Price>,
     bundle: Option<PathBuf>,
+    sampling: Option<Sampling>,
+    workers: Option<NonZeroUsize>,
 }
 
 impl TryFrom<SourceTable> for Source {
@@ -128,11 +130,7 @@ impl TryFrom<SourceTable> for Source {
             TeacherName::Recorded => table.recorded(),
             TeacherName::Openai => Ok(Self::Openai(Box::new(table.openai()?))),
             TeacherName::Batch => Ok(Self::Batch(Box::new(table.openai()?))),
-            TeacherName::Bundle => Ok(Self::Bundle(Box::new(BundleSource {
-                bundle: given("bundle", teacher, table.bundle.clone())?,
-                generation: table.generation.clone().unwrap_or_default(),
-                questions: table.questions_asked()?,
-            }))),
+            TeacherName::Bundle => Ok(Self::Bundle(Box::new(table.bundle()?))),
         }
     }
 }
@@ -156,6 +154,8 @@ impl SourceTable {
             ("limits", self.limits.is_some()),
             ("price", self.price.is_some()),
             ("bundle", self.bundle.is_some()),
+            ("sampling", self.sampling.is_some()),
+            ("workers", self.workers.is_some()),
         ];
         keys.into_iter().filter(|(_, is_given)| *is_given).map(|(key, _)| key).collect()
     }
@@ -181,6 +181,17 @@ impl SourceTable {
             split: self.split,
             degree: self.degree.unwrap_or_default(),
         })
+    }
+
+    fn bundle(self) -> Result<BundleSource, String> {
+        let source = BundleSource {
+            bundle: given("bundle", self.teacher, self.bundle.clone())?,
+            sampling: self.sampling.clone().unwrap_or_default(),
+            workers: self.workers,
+            questions: self.questions_asked()?,
+        };
+        source.check()?;
+        Ok(source)
     }
 
     fn openai(self) -> Result<OpenaiSource, String> {

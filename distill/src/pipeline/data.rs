@@ -10,7 +10,7 @@ use super::{PipelineError, Run, StageName};
 use crate::experiment::{Method, StudentPlan};
 use crate::filter::{Counts, Filter, Verdict};
 use crate::progress::Progress;
-use crate::rationale::{RationaleRow, Reader, Store, Stored, jsonl};
+use crate::rationale::{RationaleRow, Store, Stored, jsonl};
 use crate::sample::{self, KeptRationale};
 use crate::vocabulary::{self, END_OF_TEXT};
 
@@ -25,7 +25,7 @@ impl Run<'_> {
     pub(super) fn filter(&mut self) -> Result<(), PipelineError> {
         let store = self.path(STORE);
         let mut inputs = Inputs::default();
-        inputs.digest("rationales", Reader::open(&store)?.digest()?);
+        inputs.digest("rationales", Store::open(&store)?.digest()?);
         inputs.settings("grader", &self.plan.filter_grader);
         inputs.settings("contract", &self.plan.contract);
         inputs.settings("method", &self.plan.method);

@@ -97,12 +97,13 @@ impl PipelineError {
     /// Whether the run was stopped on request, not by a fault.
     #[must_use]
     pub fn is_interruption(&self) -> bool {
-        matches!(
-            self,
-            Self::Interrupted { .. }
-                | Self::Train(TrainError::Interrupted { .. })
-                | Self::Export(ExportError::Interrupted)
-                | Self::Eval(EvalError::Interrupted { .. })
-        )
+        matches!(self, Self::Teach(error) if error.is_interruption())
+            || matches!(
+                self,
+                Self::Interrupted { .. }
+                    | Self::Train(TrainError::Interrupted { .. })
+                    | Self::Export(ExportError::Interrupted)
+                    | Self::Eval(EvalError::Interrupted { .. })
+            )
     }
 }

@@ -4,14 +4,16 @@
 
 mod data;
 mod error;
+mod measure;
 mod stage;
 mod student;
 mod teach;
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use error::PipelineError;
+pub use measure::measure;
 pub use stage::StageRecord;
 
 use pupil_models::durable;
@@ -20,6 +22,9 @@ use crate::eval::EvalReport;
 use crate::experiment::Plan;
 use crate::interrupt::Interrupt;
 use crate::teacher::TeachOptions;
+
+/// The settings of the latest stage that was run, beside its results.
+pub const EXPERIMENT: &str = "experiment.toml";
 
 /// A stage of the pipeline, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,6 +90,22 @@ pub enum Report {
 /// Folder of the shards' folders.
 const SHARDS: &str = "shards";
 
+/// Makes a run's folder and locks it; it is free again once the file is dropped.
+fn lock(folder: &Path) -> Result<File, PipelineError> {
+    let failed = |path: &Path, source| PipelineError::File { path: path.to_owned(), source };
+    std::fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
+    let path = folder.join(durable::LOCK);
+    let lock = File::create(&path).map_err(|source| failed(&path, source))?;
+    match lock.try_lock() {
+        Ok(()) => {
+            durable::remove_leftovers(folder).map_err(|source| failed(folder, source))?;
+            Ok(lock)
+        }
+        Err(std::fs::TryLockError::WouldBlock) => Err(PipelineError::Locked { folder: folder.to_owned() }),
+        Err(std::fs::TryLockError::Error(source)) => Err(failed(&path, source)),
+    }
+}
+
 /// A run under way; it holds the folder's lock.
 pub struct Run<'a> {
     plan: &'a Plan,
@@ -118,22 +139,12 @@ impl<'a> Run<'a> {
         interrupt: &'a Interrupt,
         watch: &'a mut dyn FnMut(Report),
     ) -> Result<Self, PipelineError> {
-        let failed = |path: &PathBuf, source| PipelineError::File { path: path.clone(), source };
         let folder = match teach.shard {
             Some(shard) => plan.folder.join(SHARDS).join(shard.folder()),
             None => plan.folder.clone(),
         };
-        std::fs::create_dir_all(&folder).map_err(|source| failed(&folder, source))?;
-        let path = folder.join(durable::LOCK);
-        let lock = File::create(&path).map_err(|source| failed(&path, source))?;
-        match lock.try_lock() {
-            Ok(()) => {
-                durable::remove_leftovers(&folder).map_err(|source| failed(&folder, source))?;
-                Ok(Self { plan, interrupt, watch, teach, folder, _lock: lock })
-            }
-            Err(std::fs::TryLockError::WouldBlock) => Err(PipelineError::Locked { folder }),
-            Err(std::fs::TryLockError::Error(source)) => Err(failed(&path, source)),
-        }
+        let lock = lock(&folder)?;
+        Ok(Self { plan, interrupt, watch, teach, folder, _lock: lock })
     }
 
     /// Runs the stages up to and including `last`; those that are done are passed over.
@@ -173,6 +184,13 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    fn record_experiment(&self) -> Result<(), PipelineError> {
+        let path = self.path(EXPERIMENT);
+        // An experiment is made of what TOML was read into, which serialises again.
+        let text = toml::to_string(&self.plan.experiment).unwrap_or_default();
+        durable::write(&path, text.as_bytes()).map_err(|source| PipelineError::File { path, source })
+    }
+
     /// Does a stage's work unless its record, named `record`, says that it is done; `work` returns the record's counts.
     fn once(
         &mut self,
@@ -189,6 +207,8 @@ impl<'a> Run<'a> {
         (self.watch)(Report::Started(name));
         let counts = work(self, &stage)?;
         let record = stage.finish(&counts)?;
+        // After the stage, so that settings which a finished stage refuses never stand beside its results.
+        self.record_experiment()?;
         (self.watch)(Report::Finished { stage: name, record, earlier: false });
         Ok(())
     }

@@ -14,7 +14,9 @@ use super::data::{KEPT, SAMPLES};
 use super::stage::Inputs;
 use super::{PipelineError, Report, Run, StageName};
 use crate::dataset::{Dataset, Example};
-use crate::eval::{EvalReport, GradedCompletion, evaluate};
+use crate::eval::budget::by_budget;
+use crate::eval::harness::Subject;
+use crate::eval::{EvalReport, evaluate, files};
 use crate::experiment::{EvalPlan, StudentPlan};
 use crate::export::{ExportPlan, export};
 use crate::rationale::jsonl;
@@ -159,19 +161,30 @@ impl Run<'_> {
             inputs.file("split", &split.path)?;
             inputs.settings("split_name", &split.name);
         }
+        if !eval.budgets.is_empty() {
+            inputs.settings("budgets", &eval.budgets);
+        }
         self.once(StageName::Eval, &name, inputs, |run, _| {
             let bundle = Bundle::open(run.path(BUNDLE))?;
             let mut engine = Engine::open_with(&bundle, &EngineOptions::default())?;
-            let (report, graded) = evaluate(&mut engine, &examples(eval)?, run.interrupt)?;
-            write_json(&run.path(&format!("{name}.json")), &report)?;
-            write_graded(&run.path(&format!("{name}.completions.jsonl")), &graded)?;
+            let examples = examples(eval)?;
+            let folder = &run.plan.folder;
+            let failed = |source| PipelineError::File { path: folder.clone(), source };
+            if !eval.budgets.is_empty() {
+                let budgets = by_budget(&mut engine, &examples, &eval.budgets, run.interrupt)?;
+                files::write_budgets(folder, &eval.name, &budgets).map_err(failed)?;
+            }
+            let evaluated = evaluate(&mut engine, &examples, run.interrupt)?;
+            let subject = Subject { model: run.plan.name.clone(), ..eval.subject(Subject::trained(engine.contract())) };
+            files::write(folder, &eval.name, &subject, &examples, &evaluated).map_err(failed)?;
+            let (report, _) = evaluated;
             (run.watch)(Report::Evaluated { name: eval.name.clone(), report: report.clone() });
             Ok(counts(&report))
         })
     }
 }
 
-fn examples(eval: &EvalPlan) -> Result<Vec<Example>, PipelineError> {
+pub(super) fn examples(eval: &EvalPlan) -> Result<Vec<Example>, PipelineError> {
     let dataset = Dataset::read(&eval.data)?;
     match &eval.split {
         Some(split) => Ok(dataset.split(&split.path, &split.name)?),
@@ -179,7 +192,7 @@ fn examples(eval: &EvalPlan) -> Result<Vec<Example>, PipelineError> {
     }
 }
 
-fn counts(report: &EvalReport) -> Vec<(&'static str, f64)> {
+pub(super) fn counts(report: &EvalReport) -> Vec<(&'static str, f64)> {
     vec![
         ("accuracy", report.accuracy),
         ("low", report.low),
@@ -188,17 +201,4 @@ fn counts(report: &EvalReport) -> Vec<(&'static str, f64)> {
         ("format_rate", report.format_rate),
         ("completeness", report.completeness),
     ]
-}
-
-fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), PipelineError> {
-    // Reports are plain structs, which always serialise.
-    let text = serde_json::to_string(value).unwrap_or_default() + "\n";
-    durable::write(path, text.as_bytes()).map_err(|source| PipelineError::File { path: path.to_owned(), source })
-}
-
-/// Writes one graded completion a line.
-fn write_graded(path: &Path, graded: &[GradedCompletion]) -> Result<(), PipelineError> {
-    let lines: String =
-        graded.iter().flat_map(|row| [serde_json::to_string(row).unwrap_or_default(), "\n".to_owned()]).collect();
-    durable::write(path, lines.as_bytes()).map_err(|source| PipelineError::File { path: path.to_owned(), source })
 }

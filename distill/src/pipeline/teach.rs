@@ -1,17 +1,17 @@
 //! The stage in which the teachers write rationales.
 
-use std::collections::HashSet;
+use std::num::NonZeroUsize;
 
 use super::data::STORE;
 use super::stage::Inputs;
-use super::{PipelineError, Run, StageName};
-use crate::dataset::{Dataset, Example};
+use super::{PipelineError, Report, Run, StageName};
+use crate::dataset::{Dataset, Example, training_subset};
 use crate::experiment::SourcePlan;
 use crate::rationale::{ExampleKey, RationaleRow, Record, SourceRecord, Store};
 use crate::teacher::openai::Questions;
 use crate::teacher::program::{Exclusions, Items, ProgramTeacher};
 use crate::teacher::recorded::RecordedTeacher;
-use crate::teacher::{Assignment, batch, bundle, openai, teach};
+use crate::teacher::{Assignment, Shard, batch, bundle, openai, teach};
 
 /// Rows that are written in one transaction where many are there at once.
 const BULK_ROWS: usize = 4096;
@@ -22,17 +22,25 @@ impl Run<'_> {
         for (index, source) in self.plan.sources.iter().enumerate() {
             describe(&mut inputs, index, source)?;
         }
+        if let Some(count) = self.plan.training_questions {
+            inputs.settings("training_questions", &count);
+        }
         if self.teach.accept {
             self.accept(StageName::Teach.as_str(), &inputs)?;
         }
         self.once(StageName::Teach, StageName::Teach.as_str(), inputs, |run, _| {
+            // Everything that a user can get wrong is read before there is a store.
+            let lessons = run.lessons()?;
             let mut store = Store::open(&run.path(STORE))?;
             if let Some(shard) = run.teach.shard {
                 store.set("shard", &shard.to_string())?;
             }
             let mut counts = Taught::default();
-            for (number, source) in (0..).zip(&run.plan.sources) {
-                run.teach_source(&mut store, number, source)?;
+            let plan = run.plan;
+            for ((number, source), lesson) in (0..).zip(&plan.sources).zip(lessons) {
+                run.report_note(lesson.note.as_deref());
+                run.register_source(&mut store, number, source, &lesson)?;
+                run.teach_source(&mut store, number, source, &lesson)?;
                 let progress = store.progress(number)?;
                 counts.examples += progress.examples;
                 counts.completions += progress.done;
@@ -51,110 +59,151 @@ impl Run<'_> {
     /// # Errors
     /// As teaching would.
     pub fn register(&mut self) -> Result<Store, PipelineError> {
+        let lessons = self.lessons()?;
         let mut store = Store::open(&self.path(STORE))?;
-        for (number, source) in (0..).zip(&self.plan.sources) {
-            let (examples, most) = match source {
-                SourcePlan::Program { task, questions, seed, items, exclude } => {
-                    let exclusions = exclude.as_deref().map(Exclusions::read).transpose()?.unwrap_or_default();
-                    let items = items.unwrap_or(Items::exactly(task.published_items()));
-                    let teacher = ProgramTeacher { task: *task, seed: *seed, items };
-                    let rows = teacher.rationales(*questions, &exclusions)?;
-                    (rows.into_iter().map(|row| row.example).collect(), 1)
-                }
-                SourcePlan::Recorded { data, split, degree, .. } => {
-                    (Dataset::read(data)?.split(&split.path, &split.name)?, degree.get())
-                }
-                SourcePlan::Openai(asked) | SourcePlan::Batch(asked) => {
-                    (examples_of(&asked.questions)?, asked.questions.degree.most())
-                }
-                SourcePlan::Bundle(asked) => (examples_of(&asked.questions)?, asked.questions.degree.most()),
-            };
-            self.register_source(&mut store, number, source, examples, most)?;
+        for ((number, source), lesson) in (0..).zip(&self.plan.sources).zip(&lessons) {
+            self.register_source(&mut store, number, source, lesson)?;
         }
         Ok(store)
     }
 
-    /// Registers a source with the examples of this shard; these, with their positions in the whole.
+    /// What each source is about, as far as it concerns this shard.
+    fn lessons(&self) -> Result<Vec<Lesson>, PipelineError> {
+        let read = |source| {
+            let lesson = Lesson::of(source, self.plan.training_questions)?;
+            Ok(match self.teach.shard {
+                Some(shard) => lesson.part(shard),
+                None => lesson,
+            })
+        };
+        self.plan.sources.iter().map(read).collect()
+    }
+
     fn register_source(
         &self,
         store: &mut Store,
         number: u32,
         source: &SourcePlan,
-        examples: Vec<Example>,
-        most_completions: u32,
-    ) -> Result<Vec<(u64, Example)>, PipelineError> {
-        let whole = examples.len() as u64;
-        let is_ours = |example: &Example| self.teach.shard.is_none_or(|shard| shard.contains(&example.id));
-        let examples: Vec<(u64, Example)> = (0..).zip(examples).filter(|(_, example)| is_ours(example)).collect();
+        lesson: &Lesson,
+    ) -> Result<(), PipelineError> {
         let record = source_record(number, source);
         if self.teach.accept {
             store.accept(&record)?;
         }
-        store.register(&record, &examples)?;
-        store.note_extent(number, whole, most_completions)?;
-        Ok(examples)
+        store.register(&record, &lesson.examples)?;
+        Ok(store.note_extent(number, lesson.whole_examples, most_completions(source))?)
     }
 
-    fn teach_source(&self, store: &mut Store, number: u32, source: &SourcePlan) -> Result<(), PipelineError> {
-        match source {
-            SourcePlan::Program { task, questions, seed, items, exclude } => {
-                let exclusions = exclude.as_deref().map(Exclusions::read).transpose()?.unwrap_or_default();
-                let items = items.unwrap_or(Items::exactly(task.published_items()));
-                let teacher = ProgramTeacher { task: *task, seed: *seed, items };
-                let rows = teacher.rationales(*questions, &exclusions)?;
-                let examples = rows.iter().map(|row| row.example.clone()).collect();
-                let examples = self.register_source(store, number, source, examples, 1)?;
-                keep(store, number, &examples, rows)
-            }
-            SourcePlan::Recorded { data, split, completions, degree } => {
-                let examples = Dataset::read(data)?.split(&split.path, &split.name)?;
-                let teacher = RecordedTeacher::read(completions, *degree)?;
-                let (rows, _) = teach(&teacher, &examples)?;
-                let examples = self.register_source(store, number, source, examples, degree.get())?;
-                keep(store, number, &examples, rows)
-            }
-            SourcePlan::Openai(openai) => {
-                self.ask(store, number, source, &openai.questions, |assignment| openai::teach(openai, assignment))
-            }
-            SourcePlan::Batch(batch) => {
-                self.ask(store, number, source, &batch.questions, |assignment| batch::teach(batch, assignment))
-            }
-            SourcePlan::Bundle(bundle) => {
-                self.ask(store, number, source, &bundle.questions, |assignment| bundle::teach(bundle, assignment))
-            }
+    fn report_note(&mut self, note: Option<&str>) {
+        if let Some(note) = note {
+            (self.watch)(Report::Note(note.to_owned()));
         }
     }
 
-    /// Lets a teacher that is asked live do its assignment.
-    fn ask(
+    fn teach_source(
         &self,
         store: &mut Store,
         number: u32,
         source: &SourcePlan,
-        questions: &Questions,
-        work: impl FnOnce(&mut Assignment<'_>) -> Result<(), crate::teacher::TeachError>,
+        lesson: &Lesson,
     ) -> Result<(), PipelineError> {
-        let examples = examples_of(questions)?;
-        let examples = self.register_source(store, number, source, examples, questions.degree.most())?;
+        let Some(questions) = questions_of(source) else { return keep(store, number, lesson) };
         let mut assignment = Assignment {
             store,
             source: number,
-            examples: &examples,
+            examples: &lesson.examples,
             degree: questions.degree,
             filter: &self.answer_filter(),
             options: &self.teach,
             interrupt: self.interrupt,
         };
-        Ok(work(&mut assignment)?)
+        match source {
+            SourcePlan::Program { .. } | SourcePlan::Recorded { .. } => {}
+            SourcePlan::Openai(openai) => openai::teach(openai, &mut assignment)?,
+            SourcePlan::Batch(batch) => batch::teach(batch, &mut assignment)?,
+            SourcePlan::Bundle(bundle) => bundle::teach(bundle, &mut assignment)?,
+        }
+        Ok(())
     }
 }
 
-fn examples_of(questions: &Questions) -> Result<Vec<Example>, PipelineError> {
+/// What a teacher is asked, if it is one that is asked.
+fn questions_of(source: &SourcePlan) -> Option<&Questions> {
+    match source {
+        SourcePlan::Program { .. } | SourcePlan::Recorded { .. } => None,
+        SourcePlan::Openai(source) | SourcePlan::Batch(source) => Some(&source.questions),
+        SourcePlan::Bundle(source) => Some(&source.questions),
+    }
+}
+
+/// Most completions that an example of the source can get.
+fn most_completions(source: &SourcePlan) -> u32 {
+    match source {
+        SourcePlan::Program { .. } => 1,
+        SourcePlan::Recorded { degree, .. } => degree.get(),
+        SourcePlan::Openai(source) | SourcePlan::Batch(source) => source.questions.degree.most(),
+        SourcePlan::Bundle(source) => source.questions.degree.most(),
+    }
+}
+
+/// What a source is about, read and checked.
+struct Lesson {
+    /// The examples, each with its position in the source.
+    examples: Vec<(u64, Example)>,
+    /// How many examples the source has, in this shard or not.
+    whole_examples: u64,
+    /// What a teacher that needs no asking wrote about them, in their order.
+    rows: Vec<RationaleRow>,
+    /// What the user should know about it.
+    note: Option<String>,
+}
+
+impl Lesson {
+    fn of(source: &SourcePlan, most: Option<NonZeroUsize>) -> Result<Self, PipelineError> {
+        let limited = |examples| match most {
+            Some(most) => Ok::<_, PipelineError>(training_subset(examples, most)?),
+            None => Ok(examples),
+        };
+        let mut note = None;
+        let (examples, rows) = match source {
+            SourcePlan::Program { task, questions, seed, items, exclude } => {
+                let exclusions = exclude.as_deref().map(Exclusions::read).transpose()?.unwrap_or_default();
+                let items = items.unwrap_or(Items::exactly(task.published_items()));
+                let rows = ProgramTeacher { task: *task, seed: *seed, items }.rationales(*questions, &exclusions)?;
+                (rows.iter().map(|row| row.example.clone()).collect(), rows)
+            }
+            SourcePlan::Recorded { data, split, completions, degree } => {
+                let dataset = Dataset::read(data)?;
+                let examples = limited(dataset.split(&split.path, &split.name)?)?;
+                let teacher = RecordedTeacher::read_about(completions, *degree, dataset.examples())?;
+                if !teacher.unmatched().is_empty() {
+                    note = Some(format!("`{}`, left out: {}", completions.display(), teacher.unmatched()));
+                }
+                (examples.clone(), teach(&teacher, &examples)?.0)
+            }
+            SourcePlan::Openai(source) | SourcePlan::Batch(source) => {
+                (limited(examples(&source.questions)?)?, Vec::new())
+            }
+            SourcePlan::Bundle(source) => (limited(examples(&source.questions)?)?, Vec::new()),
+        };
+        let whole_examples = examples.len() as u64;
+        Ok(Self { examples: (0..).zip(examples).collect(), whole_examples, rows, note })
+    }
+
+    /// What belongs to one shard, at its place in the whole.
+    fn part(mut self, shard: Shard) -> Self {
+        self.examples.retain(|(_, example)| shard.contains(&example.id));
+        self.rows.retain(|row| shard.contains(&row.example.id));
+        self
+    }
+}
+
+fn examples(questions: &Questions) -> Result<Vec<Example>, PipelineError> {
     let dataset = Dataset::read(&questions.data)?;
-    Ok(match &questions.split {
-        Some(split) => dataset.split(&split.path, &split.name)?,
-        None => dataset.examples().to_vec(),
-    })
+    match &questions.split {
+        Some(split) => Ok(dataset.split(&split.path, &split.name)?),
+        None => Ok(dataset.examples().to_vec()),
+    }
 }
 
 /// Sums over all sources.
@@ -166,29 +215,20 @@ struct Taught {
 }
 
 /// Stores what a teacher that needs no asking wrote.
-fn keep(
-    store: &mut Store,
-    number: u32,
-    examples: &[(u64, Example)],
-    rows: Vec<RationaleRow>,
-) -> Result<(), PipelineError> {
-    let ours: HashSet<&str> = examples.iter().map(|(_, example)| example.id.as_str()).collect();
-    let mut places = examples.iter();
-    let mut place = places.next();
-    let mut records = Vec::with_capacity(rows.len());
-    for row in rows.into_iter().filter(|row| ours.contains(row.example.id.as_str())) {
+fn keep(store: &mut Store, number: u32, lesson: &Lesson) -> Result<(), PipelineError> {
+    let mut places = lesson.examples.iter().peekable();
+    let mut records = Vec::with_capacity(BULK_ROWS);
+    for row in &lesson.rows {
         // Rows come in the order of the examples; one may have several, or none.
-        while place.is_some_and(|(_, example)| example.id != row.example.id) {
-            place = places.next();
-        }
-        if let Some((position, _)) = place {
-            records.push(Record::done(ExampleKey::new(number, *position), row.completion));
+        while places.next_if(|(_, example)| example.id != row.example.id).is_some() {}
+        let Some((position, _)) = places.peek() else { break };
+        records.push(Record::done(ExampleKey::new(number, *position), row.completion.clone()));
+        if records.len() == BULK_ROWS {
+            store.put(&records)?;
+            records.clear();
         }
     }
-    for bulk in records.chunks(BULK_ROWS) {
-        store.put(bulk)?;
-    }
-    Ok(())
+    Ok(store.put(&records)?)
 }
 
 /// The source as the store knows it: with everything that decides what is asked, and nothing that decides how fast.
@@ -208,10 +248,7 @@ fn source_record(number: u32, source: &SourcePlan) -> SourceRecord {
                 "generation": source.generation,
             }),
         ),
-        SourcePlan::Bundle(source) => {
-            let name = source.bundle.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            (name, serde_json::json!({"generation": source.generation}))
-        }
+        SourcePlan::Bundle(source) => (source.name(), source.settings()),
     };
     SourceRecord { number, teacher, settings: settings.to_string() }
 }

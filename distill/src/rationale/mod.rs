@@ -13,8 +13,10 @@ mod record;
 mod row;
 mod salvage;
 mod schema;
+mod standing;
 mod store;
 mod summary;
+mod survey;
 pub mod transfer;
 mod write;
 
@@ -25,8 +27,10 @@ pub use reader::{Reader, Stored};
 pub use record::{Accounting, CompletionKey, ExampleKey, Failure, RationaleRow, Record, State};
 pub use salvage::{SalvageReport, salvage};
 pub use schema::{MOST_COMPLETIONS, MOST_EXAMPLES, MOST_SOURCES};
+pub use standing::{Standing, Uncounted};
 pub use store::{SourceRecord, Store};
 pub use summary::{Progress, Summary};
+pub use survey::{Judgement, Spending};
 pub(crate) use write::Outcome;
 
 #[cfg(test)]

@@ -2,39 +2,18 @@
 
 use std::path::PathBuf;
 
-use crate::dataset::RowError;
+use crate::rationale::RationaleError;
+
+use super::bundle::BundleTeachError;
+use super::recorded::RecordedError;
 
 /// Why a teacher cannot teach.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TeachError {
-    /// A row of recorded completions is refused, or the file cannot be read.
-    #[error("cannot read the recorded completions")]
-    Row(#[from] RowError),
-    /// The file holds no completion.
-    #[error("recorded completions `{path}`: expected at least one row, found none")]
-    Empty {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A recorded completion is about something else than the example.
-    #[error(
-        "recorded completions `{path}`, line {line}: expected the {part} of example `{id}`, `{expected}`, found `{found}`"
-    )]
-    Mismatch {
-        /// The file.
-        path: PathBuf,
-        /// Line, counted from 1.
-        line: usize,
-        /// The example.
-        id: String,
-        /// `question` or `answer`.
-        part: &'static str,
-        /// The dataset's text.
-        expected: String,
-        /// The recorded text.
-        found: String,
-    },
+    /// Recorded completions cannot be replayed.
+    #[error(transparent)]
+    Recorded(#[from] RecordedError),
     /// The task is none that a program can teach.
     #[error("program teacher: expected a task among {expected}, found `{found}`")]
     UnknownTask {
@@ -73,20 +52,36 @@ pub enum TeachError {
         /// What the line holds.
         found: String,
     },
+    /// The store refuses.
+    #[error(transparent)]
+    Store(#[from] RationaleError),
+    /// A bundle cannot teach.
+    #[error(transparent)]
+    Bundle(#[from] BundleTeachError),
+    /// Somebody asked to stop.
+    #[error("stopped while the teacher was writing; what it wrote is kept, and the same command continues from there")]
+    Interrupted,
 }
 
 impl TeachError {
+    /// Whether the teacher was stopped on request, not by a fault.
+    #[must_use]
+    pub fn is_interruption(&self) -> bool {
+        matches!(self, Self::Interrupted)
+    }
+
     /// A stable code for programs.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Row(_) => "E_TEACH_ROW",
-            Self::Empty { .. } => "E_TEACH_EMPTY",
-            Self::Mismatch { .. } => "E_TEACH_MISMATCH",
+            Self::Recorded(error) => error.code(),
             Self::UnknownTask { .. } => "E_TEACH_TASK",
             Self::Exhausted { .. } => "E_TEACH_EXHAUSTED",
             Self::ExclusionsFile { .. } => "E_TEACH_EXCLUSIONS_FILE",
             Self::Fingerprint { .. } => "E_TEACH_FINGERPRINT",
+            Self::Store(error) => error.code(),
+            Self::Bundle(error) => error.code(),
+            Self::Interrupted => "E_TEACH_INTERRUPTED",
         }
     }
 }

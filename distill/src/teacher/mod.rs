@@ -9,6 +9,7 @@ pub mod bundle;
 mod error;
 pub mod openai;
 pub mod program;
+pub mod prompting;
 pub mod recorded;
 mod shard;
 

@@ -21,6 +21,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use kind::{AnswerKind, InvalidAnswerKind};
+pub use published::contains_answer;
 pub use task::{TASKS, Task, task};
 pub use template::PublishedTemplate;
 

@@ -17,6 +17,12 @@ pub(super) fn predict(kind: AnswerKind, completion: &str, marker: Option<&str>) 
     }
 }
 
+/// Whether any candidate of `completion`, wherever it stands, is the dataset's `gold` answer: a published diagnostic.
+#[must_use]
+pub fn contains_answer(kind: AnswerKind, completion: &str, gold: &str) -> bool {
+    candidates(kind, completion).iter().any(|candidate| is_correct(kind, candidate, gold))
+}
+
 /// Everything in `completion` that has the form of an answer, in order.
 fn candidates(kind: AnswerKind, completion: &str) -> Vec<Answer> {
     match kind {

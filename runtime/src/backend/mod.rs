@@ -10,6 +10,8 @@ use crate::sampler::TokenId;
 pub trait Backend: std::fmt::Debug {
     /// Keys and values of the positions seen so far.
     type Cache: KeyValueCache;
+    /// Keys and values of several sequences, a row each.
+    type Rows: KeyValueRows;
 
     /// Width of a row of logits.
     fn vocab_size(&self) -> usize;
@@ -25,6 +27,27 @@ pub trait Backend: std::fmt::Debug {
     /// # Errors
     /// [`BackendError`] if the cache is full or the computation fails; the cache's length is then unchanged.
     fn forward(&mut self, tokens: &[TokenId], cache: &mut Self::Cache, keep: usize) -> Result<&[f32], BackendError>;
+
+    /// Empty caches for `rows` sequences of at least `capacity_tokens` positions each.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the memory cannot be had.
+    fn rows(&mut self, rows: usize, capacity_tokens: usize) -> Result<Self::Rows, BackendError>;
+
+    /// Appends one token to every row and computes the logits after it, `[rows, vocab_size]`, row by row.
+    ///
+    /// # Errors
+    /// [`BackendError`] if a row is full or the computation fails; the rows' lengths are then unchanged.
+    ///
+    /// # Panics
+    /// `tokens` are not as many as there are rows.
+    fn step_rows(&mut self, tokens: &[TokenId], rows: &mut Self::Rows) -> Result<&[f32], BackendError>;
+}
+
+/// Positions that a backend has seen of several sequences.
+pub trait KeyValueRows: std::fmt::Debug {
+    /// Forgets everything about one row.
+    fn clear(&mut self, row: usize);
 }
 
 /// Positions that a backend has seen.

@@ -1,6 +1,6 @@
 //! A backend whose logits are written by a test: decoding rules are tested without weights.
 
-use super::{Backend, BackendError, KeyValueCache};
+use super::{Backend, BackendError, KeyValueCache, KeyValueRows};
 use crate::sampler::TokenId;
 
 /// Computes the logits of the next token from all tokens so far.
@@ -47,8 +47,15 @@ impl KeyValueCache for ScriptedCache {
     }
 }
 
+impl KeyValueRows for Vec<ScriptedCache> {
+    fn clear(&mut self, row: usize) {
+        self[row].truncate(0);
+    }
+}
+
 impl Backend for ScriptedBackend {
     type Cache = ScriptedCache;
+    type Rows = Vec<ScriptedCache>;
 
     fn vocab_size(&self) -> usize {
         self.vocab_size
@@ -67,6 +74,21 @@ impl Backend for ScriptedBackend {
             if index >= first_kept {
                 self.logits.extend((self.script)(&cache.tokens));
             }
+        }
+        Ok(&self.logits)
+    }
+
+    fn rows(&mut self, rows: usize, capacity_tokens: usize) -> Result<Vec<ScriptedCache>, BackendError> {
+        (0..rows).map(|_| self.cache(capacity_tokens)).collect()
+    }
+
+    fn step_rows(&mut self, tokens: &[TokenId], rows: &mut Vec<ScriptedCache>) -> Result<&[f32], BackendError> {
+        assert_eq!(tokens.len(), rows.len(), "a token for every row");
+        rows.iter().try_for_each(|row| BackendError::check_room(row, 1))?;
+        self.logits.clear();
+        for (row, &token) in rows.iter_mut().zip(tokens) {
+            row.tokens.push(token);
+            self.logits.extend((self.script)(&row.tokens));
         }
         Ok(&self.logits)
     }

@@ -67,6 +67,9 @@ pub(crate) struct RunArgs {
     /// Vanilla fine-tuning: learn the gold answers without rationales, in a run of its own
     #[arg(long)]
     pub(crate) vanilla: bool,
+    /// Round of an experiment that has a `[self_training]`
+    #[arg(long, value_name = "R")]
+    pub(crate) round: Option<u32>,
 }
 
 /// `distill samples`.
@@ -94,6 +97,9 @@ pub(crate) struct ExportArgs {
     /// Export the vanilla run
     #[arg(long)]
     pub(crate) vanilla: bool,
+    /// Round of an experiment that has a `[self_training]`
+    #[arg(long, value_name = "R")]
+    pub(crate) round: Option<u32>,
     /// A Hugging Face style folder to export instead, whoever trained it
     #[arg(long, conflicts_with = "experiment", requires_all = ["contract", "data", "out"])]
     pub(crate) checkpoint: Option<PathBuf>,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use pupil_distill::dataset::Dataset;
-use pupil_distill::experiment::{Experiment, ExperimentError, Method, Plan};
+use pupil_distill::experiment::{Experiment, ExperimentError, Method, Plan, rounds};
 use pupil_distill::export::{ExportPlan, export as export_checkpoint};
 use pupil_distill::interrupt::Interrupt;
 use pupil_distill::pipeline::{Run, StageName};
@@ -21,8 +21,26 @@ use crate::report;
 /// Questions on which the parity of a foreign checkpoint is proved.
 const PARITY_PROMPTS: usize = 200;
 
-/// The validated plan of what was typed.
+/// The validated plan of what was typed; of an experiment in rounds, that of the round which was asked for.
 pub(crate) fn plan(args: &RunArgs) -> Result<Plan, ExperimentError> {
+    let mut plans = plans(args)?;
+    let last = plans.len() - 1;
+    match args.round {
+        None if last == 0 => Ok(plans.swap_remove(0)),
+        Some(round) if round as usize <= last && last > 0 => Ok(plans.swap_remove(round as usize)),
+        round => Err(ExperimentError::Value {
+            key: "self_training".to_owned(),
+            expected: match last {
+                0 => "rounds, because `--round` is given".to_owned(),
+                _ => format!("`--round` from 0 to {last}"),
+            },
+            found: round.map_or("none".to_owned(), |round| round.to_string()),
+        }),
+    }
+}
+
+/// The validated plans of all rounds, of which most experiments have one.
+fn plans(args: &RunArgs) -> Result<Vec<Plan>, ExperimentError> {
     let mut experiment = Experiment::read(&args.experiment)?;
     if args.vanilla {
         experiment.method = Method::FineTune;
@@ -32,7 +50,7 @@ pub(crate) fn plan(args: &RunArgs) -> Result<Plan, ExperimentError> {
         experiment.name.clone_from(name);
     }
     let base = args.experiment.parent().unwrap_or(Path::new("."));
-    Plan::new(&experiment, base, &args.runs)
+    rounds(&experiment, &args.runs)?.iter().map(|round| Plan::new(round, base, &args.runs)).collect()
 }
 
 /// Runs a plan up to and including `last`, reporting on stderr.
@@ -54,9 +72,16 @@ pub(crate) fn through(args: &RunArgs, last: StageName) -> anyhow::Result<ExitCod
 }
 
 pub(crate) fn through_all(args: &RunArgs) -> anyhow::Result<ExitCode> {
-    let plan = plan(args)?;
-    run_plan(&plan, StageName::Eval)?;
-    report::line(&format!("done: the student is `{}`", plan.folder.join("bundle").display()));
+    let plans = if args.round.is_some() { vec![plan(args)?] } else { plans(args)? };
+    for plan in &plans {
+        if plans.len() > 1 {
+            report::line(&format!("{}:", plan.name));
+        }
+        run_plan(plan, StageName::Eval)?;
+    }
+    if let Some(plan) = plans.last() {
+        report::line(&format!("done: the student is `{}`", plan.folder.join("bundle").display()));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -86,7 +111,13 @@ pub(crate) fn export(args: &ExportArgs) -> anyhow::Result<ExitCode> {
         return export_foreign(checkpoint, contract, data, out, args.force);
     }
     let experiment = args.experiment.clone().unwrap_or_default();
-    let run = RunArgs { experiment, runs: args.runs.clone(), name: args.name.clone(), vanilla: args.vanilla };
+    let run = RunArgs {
+        experiment,
+        runs: args.runs.clone(),
+        name: args.name.clone(),
+        vanilla: args.vanilla,
+        round: args.round,
+    };
     through(&run, StageName::Export)
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::SplitReference;
-use crate::teacher::Degree;
+use crate::teacher::{Degree, prompting};
 
 /// Which examples are asked about, and how often.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -106,6 +106,11 @@ pub struct Generation {
     pub logprobs: bool,
     /// The announcement of the answer that a one-step prompt asks for.
     pub marker: String,
+    /// Key under which the token budget is sent: `max_completion_tokens` where `max_tokens` is refused.
+    pub max_tokens_key: String,
+    /// Further keys of every request, such as `top_k` or `reasoning_effort`; they win over the others.
+    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    pub extra: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Default for Generation {
@@ -119,7 +124,9 @@ impl Default for Generation {
             seed: None,
             stop: Vec::new(),
             logprobs: false,
-            marker: "The answer is".to_owned(),
+            marker: prompting::FEW_SHOT_MARKER.to_owned(),
+            max_tokens_key: "max_tokens".to_owned(),
+            extra: serde_json::Map::new(),
         }
     }
 }
@@ -169,4 +176,89 @@ pub struct Price {
     pub prompt_usd_per_million: f64,
     /// US dollars per million tokens of replies.
     pub completion_usd_per_million: f64,
+}
+
+/// A value with which no endpoint can be asked: the key, what is accepted, what was found.
+pub type BadSetting = (&'static str, &'static str, String);
+
+impl OpenaiSource {
+    /// Checks every value that can be checked without asking.
+    ///
+    /// # Errors
+    /// The first bad value.
+    pub fn check(&self) -> Result<(), BadSetting> {
+        let url =
+            self.endpoint.base().map_err(|found| ("endpoint.url", "an http or https address without a key", found))?;
+        debug_assert!(url.has_host());
+        let require =
+            |key, holds: bool, expected, found: String| if holds { Ok(()) } else { Err((key, expected, found)) };
+        require("endpoint.model", !self.endpoint.model.is_empty(), "the name of a model", "nothing".to_owned())?;
+        let few_shot = self.prompting == Prompting::FewShotCot;
+        let expected = "a file if `prompting` is `few_shot_cot`, and none otherwise";
+        let found = if few_shot { "none" } else { "a file" };
+        require("exemplars", self.exemplars.is_some() == few_shot, expected, found.to_owned())?;
+        self.generation.check()?;
+        self.limits.check()?;
+        let prices =
+            self.price.map_or([0.0; 2], |price| [price.prompt_usd_per_million, price.completion_usd_per_million]);
+        for price in prices {
+            require("price", (0.0..=1e9).contains(&price), "US dollars per million tokens", price.to_string())?;
+        }
+        match self.questions.degree {
+            Degree::Adaptive(adaptive) if adaptive.enough > adaptive.most => {
+                Err(("degree", "`enough` to be at most `most`", format!("{} and {}", adaptive.enough, adaptive.most)))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Endpoint {
+    /// The base URL.
+    pub(super) fn base(&self) -> Result<reqwest::Url, String> {
+        // A URL that does not parse is not shown: it may hold a key.
+        let url = reqwest::Url::parse(&self.url).map_err(|error| error.to_string())?;
+        if !["http", "https"].contains(&url.scheme()) || !url.has_host() {
+            return Err(format!("the scheme `{}`", url.scheme()));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("a user or password in it".to_owned());
+        }
+        Ok(url)
+    }
+}
+
+impl Generation {
+    fn check(&self) -> Result<(), BadSetting> {
+        if !(0.0..=10.0).contains(&self.temperature) {
+            return Err(("generation.temperature", "a number from 0 to 10", self.temperature.to_string()));
+        }
+        match self.top_p {
+            Some(share) if !(share > 0.0 && share <= 1.0) => {
+                Err(("generation.top_p", "a number above 0, at most 1", share.to_string()))
+            }
+            _ if self.marker.trim().is_empty() => Err(("generation.marker", "a text", "nothing".to_owned())),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Limits {
+    fn check(&self) -> Result<(), BadSetting> {
+        const DAY_S: f64 = 86_400.0;
+        for (key, seconds) in [
+            ("limits.connect_timeout_s", self.connect_timeout_s),
+            ("limits.idle_timeout_s", self.idle_timeout_s),
+            ("limits.timeout_s", self.timeout_s),
+            ("limits.longest_pause_s", self.longest_pause_s),
+        ] {
+            if !(seconds > 0.0 && seconds <= DAY_S) {
+                return Err((key, "seconds above 0, at most a day", seconds.to_string()));
+            }
+        }
+        if self.concurrency.get() > 65_536 {
+            return Err(("limits.concurrency", "at most 65536", self.concurrency.to_string()));
+        }
+        Ok(())
+    }
 }

@@ -1,13 +1,23 @@
-//! A teacher that replays completions which a large model wrote earlier.
+//! A teacher that replays completions which a large model wrote earlier, whoever kept them and in whatever form.
 
-use std::collections::BTreeMap;
+mod document;
+mod error;
+mod format;
+mod recording;
+mod texts;
+
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
-use crate::dataset::{Example, Row, RowError, example_id, rows};
+pub use error::RecordedError;
+pub use format::Format;
 
-use super::{Completion, Finish, TeachError, Teacher};
+use super::{Completion, TeachError, Teacher};
+use crate::dataset::Example;
+use recording::{Recording, Subject, Subjects, marks};
 
 /// Replays a file of completions; asks no model.
 #[derive(Debug)]
@@ -15,56 +25,153 @@ pub struct RecordedTeacher {
     name: String,
     path: PathBuf,
     degree: NonZeroU32,
+    format: Format,
+    unmatched: Unmatched,
     recordings: BTreeMap<(String, u32), Recording>,
 }
 
-/// One row, with what it says about the example.
-#[derive(Debug)]
-struct Recording {
-    line: usize,
-    question: String,
-    gold: String,
-    completion: Completion,
+/// Completions of a file that belong to no example.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unmatched {
+    /// Where those stand that are about no example of the dataset.
+    pub unknown: Vec<String>,
+    /// Where those stand whose question several examples ask.
+    pub ambiguous: Vec<String>,
+}
+
+impl Unmatched {
+    /// Whether every completion found its example.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.unknown.is_empty() && self.ambiguous.is_empty()
+    }
+}
+
+impl fmt::Display for Unmatched {
+    /// Counts, and the first few places.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const NAMED: usize = 5;
+        let list = |places: &[String]| {
+            let more = if places.len() > NAMED { ", …" } else { "" };
+            let named: Vec<&str> = places.iter().take(NAMED).map(String::as_str).collect();
+            if places.is_empty() { String::new() } else { format!(": {}{more}", named.join(", ")) }
+        };
+        write!(
+            formatter,
+            "{} about no example{}; {} about several{}",
+            self.unknown.len(),
+            list(&self.unknown),
+            self.ambiguous.len(),
+            list(&self.ambiguous)
+        )
+    }
 }
 
 impl RecordedTeacher {
-    /// Reads a JSONL file of rows `{"dataset", "sample_index", "completion_index", "question", "answer", "prompt",
-    /// "rationale", "prediction", "finish_reason"?}`; `prompt` and `prediction` may be null, other keys are not looked at.
+    /// Reads a file of any [`Format`] that names its examples, as [`Self::read_about`] does.
+    pub fn read(path: &Path, degree: NonZeroU32) -> Result<Self, TeachError> {
+        Self::read_about(path, degree, &[])
+    }
+
+    /// Reads a file of any [`Format`] about a dataset's `examples`, all of them, whichever are asked about later.
     ///
-    /// `degree` is how many completions of an example are replayed at most: those with a `completion_index` below it. The
-    /// published files hold a few repeated completions, which degree 1 leaves out. The teacher's name is the file's name
-    /// without `.<dataset>.jsonl`.
+    /// A completion belongs to the example whose id it names, else to the one that asks its question, white space not being
+    /// looked at; one that belongs to none, or to several, is left out and listed in [`Self::unmatched`]. Its index is the
+    /// one it names, else the next of its example. `degree` is how many completions of an example are replayed at most:
+    /// those with an index below it. The published files hold a few repeated completions, which degree 1 leaves out.
     ///
     /// # Errors
-    /// A file that cannot be read or holds no row; a row that lacks a key or has a value of another kind; two rows that
-    /// give the same completion of the same example differently.
-    pub fn read(path: &Path, degree: NonZeroU32) -> Result<Self, TeachError> {
-        let mut recordings = BTreeMap::new();
-        let mut dataset = String::new();
-        for row in rows(path)? {
-            let row = row?;
-            row.text("dataset")?.clone_into(&mut dataset);
-            add(&mut recordings, &row)?;
+    /// A file that cannot be read, has no known form, holds no row, or none about the examples; a row that lacks a key or
+    /// has a value of another kind; two rows that give the same completion of the same example differently.
+    pub fn read_about(path: &Path, degree: NonZeroU32, examples: &[Example]) -> Result<Self, TeachError> {
+        let (format, found) = format::read(path)?;
+        let mut teacher = Self {
+            name: Self::name_of(path),
+            path: path.to_owned(),
+            degree,
+            format,
+            unmatched: Unmatched::default(),
+            recordings: BTreeMap::new(),
+        };
+        let (subjects, rows) = (Subjects::of(examples), found.len());
+        let mut next: HashMap<String, u32> = HashMap::new();
+        for recording in found {
+            match subjects.find(&recording) {
+                Subject::Unknown => teacher.unmatched.unknown.push(recording.place),
+                Subject::Ambiguous => teacher.unmatched.ambiguous.push(recording.place),
+                Subject::Example(id) => {
+                    let next = next.entry(id.clone()).or_default();
+                    let index = recording.index.unwrap_or(*next);
+                    *next = index.saturating_add(1);
+                    teacher.add(id, index, recording)?;
+                }
+            }
         }
-        if recordings.is_empty() {
-            return Err(TeachError::Empty { path: path.to_owned() });
+        if teacher.recordings.is_empty() {
+            let (path, unmatched) = (path.to_owned(), teacher.unmatched.to_string());
+            return Err(RecordedError::NothingMatches { path, format, rows, unmatched }.into());
         }
-        Ok(Self { name: teacher_name(path, &dataset), path: path.to_owned(), degree, recordings })
+        Ok(teacher)
+    }
+
+    fn add(&mut self, id: String, index: u32, mut recording: Recording) -> Result<(), RecordedError> {
+        recording.completion.index = index;
+        match self.recordings.entry((id, index)) {
+            Entry::Vacant(entry) => {
+                entry.insert(recording);
+                Ok(())
+            }
+            Entry::Occupied(entry) if says_the_same(entry.get(), &recording) => Ok(()),
+            Entry::Occupied(entry) => Err(RecordedError::Conflict {
+                path: self.path.clone(),
+                place: recording.place,
+                id: entry.key().0.clone(),
+                index,
+                first: entry.get().place.clone(),
+            }),
+        }
+    }
+
+    /// The teacher's name, by the name of its file.
+    #[must_use]
+    pub fn name_of(path: &Path) -> String {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        stem.rsplit_once('.').map_or(stem.as_ref(), |(teacher, _)| teacher).to_owned()
+    }
+
+    /// The form that the file has.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Completions that belong to no example.
+    #[must_use]
+    pub fn unmatched(&self) -> &Unmatched {
+        &self.unmatched
     }
 
     fn check(&self, example: &Example, recording: &Recording) -> Result<(), TeachError> {
-        let parts = [("question", &example.question, &recording.question), ("answer", &example.gold, &recording.gold)];
+        let Recording { question, prompt, gold, .. } = recording;
         // The released completions for tracking_shuffled_objects were made from questions with extra blanks.
-        match parts.into_iter().find(|(_, expected, found)| !same_but_for_space(expected, found)) {
-            None => Ok(()),
-            Some((part, expected, found)) => Err(TeachError::Mismatch {
+        let is = |expected: &str, found: &str| marks(expected) == marks(found);
+        let holds = |expected: &str, found: &str| marks(found).contains(&marks(expected));
+        let refused = |part, expected: &str, found: &str| {
+            Err(RecordedError::Mismatch {
                 path: self.path.clone(),
-                line: recording.line,
+                place: recording.place.clone(),
                 id: example.id.clone(),
                 part,
-                expected: expected.clone(),
-                found: found.clone(),
-            }),
+                expected: expected.to_owned(),
+                found: found.to_owned(),
+            }
+            .into())
+        };
+        match (question, prompt, gold) {
+            (Some(found), ..) if !is(&example.question, found) => refused("question", &example.question, found),
+            (None, Some(found), _) if !holds(&example.question, found) => refused("question", &example.question, found),
+            (.., Some(found)) if !is(&example.gold, found) => refused("answer", &example.gold, found),
+            _ => Ok(()),
         }
     }
 }
@@ -81,59 +188,8 @@ impl Teacher for RecordedTeacher {
     }
 }
 
-fn add(recordings: &mut BTreeMap<(String, u32), Recording>, row: &Row) -> Result<(), RowError> {
-    let recording = Recording::of(row)?;
-    let id = example_id(row.text("dataset")?, &row.id("sample_index")?);
-    match recordings.entry((id, recording.completion.index)) {
-        Entry::Vacant(entry) => {
-            entry.insert(recording);
-            Ok(())
-        }
-        Entry::Occupied(entry) if entry.get().says_the_same(&recording) => Ok(()),
-        Entry::Occupied(entry) => {
-            let (id, index) = entry.key();
-            let expected = format!("completion {index} of `{id}` as on line {}", entry.get().line);
-            Err(row.refused("completion_index", expected, "another one"))
-        }
-    }
-}
-
-impl Recording {
-    fn of(row: &Row) -> Result<Self, RowError> {
-        let completion = Completion {
-            index: row.index("completion_index")?,
-            prompt: row.optional_text("prompt")?.map(str::to_owned),
-            rationale: row.text("rationale")?.to_owned(),
-            prediction: row.optional_text("prediction")?.map(str::to_owned),
-            finish: row.optional_text("finish_reason")?.map(|reason| Finish::from(reason.to_owned())),
-            ..Completion::default()
-        };
-        let question = row.written("question")?.to_owned();
-        Ok(Self { line: row.line(), question, gold: row.written("answer")?.to_owned(), completion })
-    }
-
-    fn says_the_same(&self, other: &Self) -> bool {
-        (&self.question, &self.gold, &self.completion) == (&other.question, &other.gold, &other.completion)
-    }
-}
-
-impl RecordedTeacher {
-    /// The teacher's name, by the name of its file.
-    #[must_use]
-    pub fn name_of(path: &Path) -> String {
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        stem.rsplit_once('.').map_or(stem.as_ref(), |(teacher, _)| teacher).to_owned()
-    }
-}
-
-fn teacher_name(path: &Path, dataset: &str) -> String {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    stem.strip_suffix(&format!(".{dataset}")).unwrap_or(&stem).to_owned()
-}
-
-fn same_but_for_space(one: &str, other: &str) -> bool {
-    let marks = |text: &'_ str| text.chars().filter(|mark| !mark.is_whitespace()).collect::<String>();
-    marks(one) == marks(other)
+fn says_the_same(one: &Recording, other: &Recording) -> bool {
+    (&one.question, &one.gold, &one.completion) == (&other.question, &other.gold, &other.completion)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The key-value cache and the small inputs of a run, all bound once.
+//! Key-value caches and the small inputs of a run, all bound once.
 
 use ort::memory::Allocator;
 use ort::session::{IoBinding, Session};
@@ -6,27 +6,40 @@ use ort::value::Tensor;
 use pupil_models::config::StudentConfig;
 use pupil_models::graph;
 
-use crate::backend::KeyValueCache;
+use crate::backend::{BackendError, KeyValueCache, KeyValueRows};
 use crate::sampler::TokenId;
 
-/// Keys and values of one sequence, `[1, kv_heads, capacity, head_dim]` per layer, bound as both past and present.
+/// Keys and values of some rows, `[rows, kv_heads, capacity, head_dim]` per layer, bound as both past and present.
 #[derive(Debug)]
-pub struct OnnxCache {
+pub(super) struct Bound {
     pub(super) binding: IoBinding,
     input_ids: Tensor<i64>,
     last_position: Tensor<i32>,
     total_length: Tensor<i32>,
     logits_to_keep: Tensor<i64>,
-    /// Address of the logits that are bound as output.
-    bound_logits: usize,
+    /// Address of the logits that are bound as output, or 0.
+    logits_address: usize,
     capacity_tokens: usize,
+}
+
+/// Keys and values of one sequence.
+#[derive(Debug)]
+pub struct OnnxCache {
+    pub(super) bound: Bound,
     length_tokens: usize,
 }
 
-impl OnnxCache {
-    pub(super) fn new(session: &Session, config: &StudentConfig, capacity_tokens: usize) -> ort::Result<Self> {
+/// Keys and values of several sequences, each of a length of its own.
+#[derive(Debug)]
+pub struct OnnxRows {
+    pub(super) bound: Bound,
+    lengths: Vec<usize>,
+}
+
+impl Bound {
+    fn new(session: &Session, config: &StudentConfig, rows: usize, capacity_tokens: usize) -> ort::Result<Self> {
         let mut binding = session.create_binding()?;
-        let shape = [1, config.kv_heads, capacity_tokens, config.head_dim];
+        let shape = [rows, config.kv_heads, capacity_tokens, config.head_dim];
         for layer in 0..config.layers {
             for (past, present) in [
                 (graph::past_key(layer), graph::present_key(layer)),
@@ -37,35 +50,40 @@ impl OnnxCache {
                 binding.bind_output(present, buffer)?;
             }
         }
-        let mut cache = Self {
+        let mut bound = Self {
             binding,
-            input_ids: tensor([1, 1], vec![0])?,
-            last_position: tensor([1], vec![0])?,
+            input_ids: tensor([rows, 1], vec![0; rows])?,
+            last_position: tensor([rows], vec![0; rows])?,
             total_length: tensor([], vec![0])?,
             logits_to_keep: tensor([1], vec![1])?,
-            bound_logits: 0,
+            logits_address: 0,
             capacity_tokens,
-            length_tokens: 0,
         };
-        cache.binding.bind_input(graph::INPUT_IDS, &cache.input_ids)?;
-        cache.binding.bind_input(graph::LAST_POSITION, &cache.last_position)?;
-        cache.binding.bind_input(graph::TOTAL_LENGTH, &cache.total_length)?;
-        cache.binding.bind_input(graph::LOGITS_TO_KEEP, &cache.logits_to_keep)?;
-        Ok(cache)
+        bound.binding.bind_input(graph::INPUT_IDS, &bound.input_ids)?;
+        bound.binding.bind_input(graph::LAST_POSITION, &bound.last_position)?;
+        bound.binding.bind_input(graph::TOTAL_LENGTH, &bound.total_length)?;
+        bound.binding.bind_input(graph::LOGITS_TO_KEEP, &bound.logits_to_keep)?;
+        Ok(bound)
     }
 
-    /// Writes the inputs of a run that appends `tokens`.
-    pub(super) fn set_inputs(&mut self, tokens: &[TokenId], keep: usize) -> ort::Result<()> {
-        if self.input_ids.shape()[1] != tokens.len() as i64 {
-            self.input_ids = tensor([1, tokens.len()], vec![0; tokens.len()])?;
+    /// Writes the inputs of a run that appends `tokens`, as many to each row; `totals` are the rows' lengths after it.
+    fn set_inputs(&mut self, tokens: &[TokenId], totals: impl Iterator<Item = usize>, keep: usize) -> ort::Result<()> {
+        let rows = self.last_position.shape()[0];
+        let columns = tokens.len() as i64 / rows;
+        if self.input_ids.shape()[1] != columns {
+            self.input_ids = tensor([rows as usize, columns as usize], vec![0; tokens.len()])?;
             self.binding.bind_input(graph::INPUT_IDS, &self.input_ids)?;
         }
         // The binding refers to the same memory on the CPU, so writing is enough.
         let (_, ids) = self.input_ids.extract_tensor_mut();
         ids.iter_mut().zip(tokens).for_each(|(id, &token)| *id = i64::from(token));
-        let total = (self.length_tokens + tokens.len()) as i32;
-        self.last_position.extract_tensor_mut().1[0] = total - 1;
-        self.total_length.extract_tensor_mut().1[0] = total;
+        let (_, last) = self.last_position.extract_tensor_mut();
+        let mut longest = 0;
+        for (last, total) in last.iter_mut().zip(totals) {
+            *last = total as i32 - 1;
+            longest = longest.max(total);
+        }
+        self.total_length.extract_tensor_mut().1[0] = longest as i32;
         self.logits_to_keep.extract_tensor_mut().1[0] = keep as i64;
         Ok(())
     }
@@ -73,11 +91,22 @@ impl OnnxCache {
     /// Binds `logits` as the output, unless it is bound already.
     pub(super) fn bind_logits(&mut self, logits: &mut Tensor<f32>) -> ort::Result<()> {
         let address = logits.data_ptr() as usize;
-        if self.bound_logits != address {
+        if self.logits_address != address {
             self.binding.bind_output(graph::LOGITS, logits)?;
-            self.bound_logits = address;
+            self.logits_address = address;
         }
         Ok(())
+    }
+}
+
+impl OnnxCache {
+    pub(super) fn new(session: &Session, config: &StudentConfig, capacity_tokens: usize) -> ort::Result<Self> {
+        Ok(Self { bound: Bound::new(session, config, 1, capacity_tokens)?, length_tokens: 0 })
+    }
+
+    /// Writes the inputs of a run that appends `tokens`.
+    pub(super) fn set_inputs(&mut self, tokens: &[TokenId], keep: usize) -> ort::Result<()> {
+        self.bound.set_inputs(tokens, std::iter::once(self.length_tokens + tokens.len()), keep)
     }
 
     pub(super) fn grow(&mut self, tokens: usize) {
@@ -87,7 +116,7 @@ impl OnnxCache {
 
 impl KeyValueCache for OnnxCache {
     fn capacity_tokens(&self) -> usize {
-        self.capacity_tokens
+        self.bound.capacity_tokens
     }
 
     fn length_tokens(&self) -> usize {
@@ -96,6 +125,45 @@ impl KeyValueCache for OnnxCache {
 
     fn truncate(&mut self, length_tokens: usize) {
         self.length_tokens = self.length_tokens.min(length_tokens);
+    }
+}
+
+impl OnnxRows {
+    pub(super) fn new(
+        session: &Session,
+        config: &StudentConfig,
+        rows: usize,
+        capacity_tokens: usize,
+    ) -> ort::Result<Self> {
+        Ok(Self { bound: Bound::new(session, config, rows, capacity_tokens)?, lengths: vec![0; rows] })
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.lengths.len()
+    }
+
+    /// Refuses one more token in a row that is full.
+    pub(super) fn check_room(&self) -> Result<(), BackendError> {
+        let capacity_tokens = self.bound.capacity_tokens;
+        match self.lengths.iter().find(|&&length| length >= capacity_tokens) {
+            Some(length) => Err(BackendError::Capacity { capacity_tokens, found: length + 1 }),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the inputs of a run that appends a token to each row.
+    pub(super) fn set_inputs(&mut self, tokens: &[TokenId]) -> ort::Result<()> {
+        self.bound.set_inputs(tokens, self.lengths.iter().map(|length| length + 1), 1)
+    }
+
+    pub(super) fn grow(&mut self) {
+        self.lengths.iter_mut().for_each(|length| *length += 1);
+    }
+}
+
+impl KeyValueRows for OnnxRows {
+    fn clear(&mut self, row: usize) {
+        self.lengths[row] = 0;
     }
 }
 

@@ -18,7 +18,8 @@ use ort::value::Tensor;
 use pupil_models::bundle::{Bundle, GRAPH};
 use pupil_models::config::StudentConfig;
 
-pub use cache::OnnxCache;
+use cache::Bound;
+pub use cache::{OnnxCache, OnnxRows};
 pub use library::{LibraryInfo, find_library};
 
 use super::{Backend, BackendError};
@@ -31,7 +32,7 @@ use crate::sampler::TokenId;
 pub struct OnnxBackend {
     session: Session,
     config: StudentConfig,
-    /// Logits of the last forward pass, `[1, kept, vocab_size]`.
+    /// Logits of the last forward pass, `[rows, kept, vocab_size]`.
     logits: Tensor<f32>,
 }
 
@@ -51,18 +52,19 @@ impl OnnxBackend {
         Ok(Self { session, config: bundle.config().clone(), logits })
     }
 
-    fn run(&mut self, tokens: &[TokenId], cache: &mut OnnxCache, keep: usize) -> ort::Result<()> {
-        if self.logits.shape()[1] != keep as i64 {
-            self.logits = Tensor::new(&Allocator::default(), [1, keep, self.config.vocab_size])?;
+    /// Runs on what is bound and written; the logits are `[rows, keep, vocab_size]`.
+    fn run(&mut self, bound: &mut Bound, rows: usize, keep: usize) -> ort::Result<()> {
+        if self.logits.shape()[..2] != [rows as i64, keep as i64] {
+            self.logits = Tensor::new(&Allocator::default(), [rows, keep, self.config.vocab_size])?;
         }
-        cache.bind_logits(&mut self.logits)?;
-        cache.set_inputs(tokens, keep)?;
-        native::run(&mut self.session, &cache.binding)
+        bound.bind_logits(&mut self.logits)?;
+        native::run(&mut self.session, &bound.binding)
     }
 }
 
 impl Backend for OnnxBackend {
     type Cache = OnnxCache;
+    type Rows = OnnxRows;
 
     fn vocab_size(&self) -> usize {
         self.config.vocab_size
@@ -74,8 +76,22 @@ impl Backend for OnnxBackend {
 
     fn forward(&mut self, tokens: &[TokenId], cache: &mut OnnxCache, keep: usize) -> Result<&[f32], BackendError> {
         BackendError::check_room(cache, tokens.len())?;
-        self.run(tokens, cache, keep).map_err(|error| failed(&error))?;
+        cache.set_inputs(tokens, keep).map_err(|error| failed(&error))?;
+        self.run(&mut cache.bound, 1, keep).map_err(|error| failed(&error))?;
         cache.grow(tokens.len());
+        Ok(self.logits.extract_tensor().1)
+    }
+
+    fn rows(&mut self, rows: usize, capacity_tokens: usize) -> Result<OnnxRows, BackendError> {
+        OnnxRows::new(&self.session, &self.config, rows, capacity_tokens).map_err(|error| failed(&error))
+    }
+
+    fn step_rows(&mut self, tokens: &[TokenId], rows: &mut OnnxRows) -> Result<&[f32], BackendError> {
+        assert_eq!(tokens.len(), rows.rows(), "a token for every row");
+        rows.check_room()?;
+        rows.set_inputs(tokens).map_err(|error| failed(&error))?;
+        self.run(&mut rows.bound, tokens.len(), 1).map_err(|error| failed(&error))?;
+        rows.grow();
         Ok(self.logits.extract_tensor().1)
     }
 }

@@ -1,0 +1,153 @@
+//! How fast the `openai` teacher is against a loopback server whose replies take 50 ms, beside the ceiling that a client
+//! without any purpose reaches on the same machine, and in how much memory.
+//!
+//! `cargo bench -p pupil-distill --bench teachers`. Rounds of client and ceiling alternate, so that noise meets both; server,
+//! ceiling and client are processes of their own, so that the processor time of each is known.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark may panic, and its table is data")]
+
+#[path = "../tests/support_teachers/answers.rs"]
+mod answers;
+#[expect(dead_code, reason = "the tests break connections")]
+#[path = "../tests/support_teachers/http.rs"]
+mod http;
+#[expect(dead_code, reason = "the tests stream replies")]
+#[path = "../tests/support_teachers/reply.rs"]
+mod reply;
+#[expect(dead_code, reason = "the tests look closer at runs")]
+#[path = "../tests/support_teachers/teaching.rs"]
+mod teaching;
+
+#[path = "teachers/ceiling.rs"]
+mod ceiling;
+#[path = "teachers/process.rs"]
+mod process;
+#[path = "teachers/server.rs"]
+mod server;
+
+use std::time::{Duration, Instant};
+
+use process::Served;
+use teaching::{Settings, Teaching, memory};
+
+/// From a request to its reply.
+const LATENCY: Duration = Duration::from_millis(50);
+/// Requests at a time.
+const IN_FLIGHT: usize = 256;
+/// Completions of a short round, and of the long one.
+const SHORT: usize = 20_000;
+const LONG: usize = 200_000;
+/// Short rounds.
+const ROUNDS: usize = 3;
+
+/// One round of the client.
+struct Round {
+    completions: usize,
+    per_second: f64,
+    command_seconds: f64,
+    client_cpu: f64,
+    server_cpu: f64,
+    /// Resident bytes at 10 %, 20 %, … of the completions.
+    resident: Vec<u64>,
+    peak: u64,
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["serve"] => server::serve(LATENCY),
+        ["ceiling", port, completions] => {
+            ceiling::ask(port.parse().unwrap(), IN_FLIGHT, completions.parse().unwrap());
+        }
+        ref arguments if arguments.contains(&"--bench") => measure(),
+        _ => println!("`cargo bench -p pupil-distill --bench teachers` measures"),
+    }
+}
+
+fn measure() {
+    let ideal = IN_FLIGHT as f64 / LATENCY.as_secs_f64();
+    println!("{IN_FLIGHT} in flight, {} ms latency: ideal {ideal:.0} completions/s\n", LATENCY.as_millis());
+    println!(
+        "{:>11} {:>9} {:>10} {:>9} {:>9} {:>9} {:>10} {:>10} {:>11} {:>8}",
+        "completions",
+        "client/s",
+        "ceiling/s",
+        "of ceil.",
+        "of ideal",
+        "command s",
+        "client CPU",
+        "server CPU",
+        "ceil. CPU",
+        "peak MiB"
+    );
+    for completions in [vec![SHORT; ROUNDS], vec![LONG]].concat() {
+        let ceiling = ceiling_round(SHORT);
+        let round = client_round(completions);
+        println!(
+            "{:>11} {:>9.0} {:>10.0} {:>9.3} {:>9.3} {:>9.1} {:>8.1} s {:>8.1} s {:>9.2} s {:>8.0}",
+            round.completions,
+            round.per_second,
+            ceiling.per_second,
+            round.per_second / ceiling.per_second,
+            round.per_second / ideal,
+            round.command_seconds,
+            round.client_cpu,
+            round.server_cpu,
+            ceiling.cpu,
+            mebibytes(round.peak)
+        );
+        if completions == LONG {
+            let steps: Vec<String> = round.resident.iter().map(|bytes| format!("{:.1}", mebibytes(*bytes))).collect();
+            println!("\nresident MiB of the client at 10 %, 20 %, … of {completions}: {}", steps.join(" "));
+        }
+    }
+}
+
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+/// The ceiling as measured.
+struct Ceiling {
+    per_second: f64,
+    cpu: f64,
+}
+
+fn ceiling_round(completions: usize) -> Ceiling {
+    let served = Served::start();
+    let before = process::children_seconds();
+    let port = served.port().to_string();
+    let status = process::this(&["ceiling", &port, &completions.to_string()]).status().unwrap();
+    assert!(status.success());
+    Ceiling { per_second: served.finish(completions).per_second, cpu: process::children_seconds() - before }
+}
+
+fn client_round(completions: usize) -> Round {
+    let served = Served::start();
+    let settings = Settings { questions: completions, concurrency: IN_FLIGHT, ..Settings::default() };
+    let teaching = Teaching::new(settings, &format!("http://127.0.0.1:{}/v1", served.port()));
+    let before = process::children_seconds();
+    let start = Instant::now();
+    let mut run = teaching.start(&[]);
+    let mut resident = Vec::new();
+    while run.goes_on() {
+        if served.replies() >= completions * (resident.len() + 1) / 10 {
+            resident.extend(memory(run.id(), "VmRSS"));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let command_seconds = start.elapsed().as_secs_f64();
+    let finished = run.end(Duration::from_secs(1));
+    assert_eq!(finished.code, Some(0), "{}", finished.printed);
+    let client_cpu = process::children_seconds() - before;
+    let finish = served.finish(completions);
+    Round {
+        completions,
+        per_second: finish.per_second,
+        command_seconds,
+        client_cpu,
+        server_cpu: finish.cpu,
+        resident,
+        peak: finished.peak_bytes,
+    }
+}

@@ -1,0 +1,81 @@
+//! The report: one HTML page about some runs, and the CSV behind each of its figures.
+//!
+//! [`write()`] finds the runs ([`find`]), reads what their folders say (`facts`), makes a figure of each question that one asks of
+//! them (`section`), and writes the page (`page`). A figure's drawing and its CSV come from the same values (`figure`). What a run does
+//! not have yet is said to be missing; what it has and cannot be read is an error that names the file.
+//!
+//! The page needs no network, no script and no other file; equal runs give equal bytes.
+
+mod chart;
+mod error;
+mod facts;
+mod figure;
+mod find;
+mod number;
+mod page;
+mod published;
+mod section;
+mod table;
+
+use std::path::{Path, PathBuf};
+
+use pupil_models::durable;
+
+pub use error::ReportError;
+
+use facts::RunFacts;
+use figure::Figure;
+
+/// What to report on, and where.
+#[derive(Clone, Debug)]
+pub struct ReportPlan {
+    /// Run folders, folders of runs, experiment files, or names of runs.
+    pub named: Vec<PathBuf>,
+    /// Folder that holds the runs that are named, or whose experiment file is.
+    pub runs: PathBuf,
+    /// The page; the CSV files go into a folder beside it that has its name without the ending.
+    pub out: PathBuf,
+    /// A date to print, as the user words it; equal runs give equal pages only with equal dates.
+    pub date: Option<String>,
+}
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Names of the runs on the page.
+    pub runs: Vec<String>,
+    /// The CSV files, in the order of the page.
+    pub tables: Vec<PathBuf>,
+}
+
+/// Writes a report.
+///
+/// # Errors
+/// [`ReportError`]: no run is meant, a file of a run is damaged, or the report cannot be written. Nothing is written before all
+/// runs are read.
+pub fn write(plan: &ReportPlan) -> Result<Written, ReportError> {
+    let folders = find::folders(&plan.named, &plan.runs)?;
+    let runs = folders.iter().map(|folder| RunFacts::read(folder)).collect::<Result<Vec<_>, _>>()?;
+    let figures = section::figures(&runs);
+    let folder = plan.out.with_extension("");
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let page = page::page(&runs, &figures, &name, plan.date.as_deref());
+    let tables = write_tables(&folder, &figures)?;
+    write_file(&plan.out, page.as_bytes())?;
+    Ok(Written { runs: runs.into_iter().map(|run| run.name).collect(), tables })
+}
+
+fn write_tables(folder: &Path, figures: &[Figure]) -> Result<Vec<PathBuf>, ReportError> {
+    std::fs::create_dir_all(folder).map_err(|source| ReportError::File { path: folder.to_owned(), source })?;
+    let mut written = Vec::new();
+    for figure in figures.iter().filter(|figure| !figure.table.is_empty()) {
+        let path = folder.join(format!("{}.csv", figure.name));
+        write_file(&path, &figure.table.csv())?;
+        written.push(path);
+    }
+    Ok(written)
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
+    durable::write(path, bytes).map_err(|source| ReportError::File { path: path.to_owned(), source })
+}

@@ -1,0 +1,77 @@
+//! What the filter kept, and why it rejected the rest.
+
+use maud::html;
+
+use crate::report::chart::{Bar, Role, bars};
+use crate::report::facts::RunFacts;
+use crate::report::figure::Figure;
+use crate::report::number;
+use crate::report::table::{Cell, Column, Table};
+
+/// Verdicts by reason, one panel a run.
+pub(super) fn figure(runs: &[RunFacts]) -> Figure {
+    let (name, title) = ("reasons", "What the filter kept, and why not the rest");
+    let mut table = Table::new(vec![
+        Column::text("Run", "run"),
+        Column::text("Verdict", "verdict"),
+        Column::number("Rationales", "rationales"),
+        Column::number("Share, %", "share_percent"),
+    ]);
+    let mut panels = Vec::new();
+    for run in runs {
+        let verdicts = verdicts(run);
+        let total: u64 = verdicts.iter().map(|(_, count)| count).sum();
+        if total == 0 {
+            continue;
+        }
+        let share = |count: u64| count as f64 / total as f64;
+        for (reason, count) in &verdicts {
+            let verdict = reason.as_deref().unwrap_or("kept");
+            table.push(vec![
+                Cell::Text(run.name.clone()),
+                verdict.into(),
+                Cell::Count(*count),
+                Cell::Percent(100.0 * share(*count)),
+            ]);
+        }
+        let drawn: Vec<Bar> =
+            verdicts.iter().map(|(reason, count)| bar(reason.as_deref(), *count, share(*count))).collect();
+        panels.push((run.name.as_str(), total, drawn));
+    }
+    if panels.is_empty() {
+        return Figure::absent(name, title, "No run has been filtered yet.");
+    }
+    let body = html! { div.panels { @for (run, total, drawn) in &panels { div.panel {
+        h3 { (run) }
+        p.note { (number::grouped(*total)) " rationales" }
+        (bars(&format!("rationales of {run} by verdict"), drawn))
+    } } } };
+    let caption = format!(
+        "Verdicts of the latest filter on each run's rationales, from rationales.db; a rationale has one verdict, the first \
+         reason that applies.{}",
+        super::left_out(runs, |run| !verdicts(run).is_empty(), "verdicts")
+    );
+    Figure::new(name, title, caption, body, table)
+}
+
+/// Verdicts over all sources of a run: the kept ones first, then reasons by number.
+fn verdicts(run: &RunFacts) -> Vec<(Option<String>, u64)> {
+    let mut all: Vec<(Option<String>, u64)> = Vec::new();
+    for (reason, count) in run.sources.iter().flat_map(|source| &source.verdicts) {
+        match all.iter_mut().find(|(known, _)| known == reason) {
+            Some((_, sum)) => *sum += count,
+            None => all.push((reason.clone(), *count)),
+        }
+    }
+    all.sort_by(|(one, few), (other, many)| (one.is_some(), many, one).cmp(&(other.is_some(), few, other)));
+    all
+}
+
+fn bar(reason: Option<&str>, count: u64, share: f64) -> Bar {
+    Bar {
+        label: reason.map_or("kept".to_owned(), |code| code.replace('_', " ")),
+        shown: format!("{} · {} %", number::grouped(count), number::fixed(100.0 * share, 1)),
+        share,
+        role: if reason.is_none() { Role::Student } else { Role::Teacher },
+    }
+}

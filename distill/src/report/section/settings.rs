@@ -1,0 +1,78 @@
+//! What was run: one line a run, and its exact settings.
+
+use maud::{Markup, html};
+
+use crate::report::facts::RunFacts;
+use crate::report::number;
+use crate::report::table::{Cell, Column, Table};
+
+/// The head of the page: what, by which program, when, from which settings.
+pub(in crate::report) fn settings(runs: &[RunFacts]) -> Markup {
+    let mut table = Table::new(vec![
+        Column::text("Run", "run"),
+        Column::text("Method", "method"),
+        Column::text("Teacher", "teacher"),
+        Column::number("Student weights", "weights"),
+        Column::text("Stages done", "stages"),
+        Column::text("Replies arrived", "arrived"),
+        Column::text("Made by", "created_by"),
+        Column::text("Settings", "settings"),
+    ]);
+    for run in runs {
+        table.push(vec![
+            Cell::Text(run.name.clone()),
+            Cell::Text(run.method()),
+            Cell::or_unknown(teachers(run), Cell::Text),
+            Cell::or_unknown(run.parameters(), Cell::Count),
+            Cell::Text(stages(run)),
+            Cell::or_unknown(arrived(run), Cell::Text),
+            Cell::or_unknown(run.stages.values().next(), |record| Cell::Text(record.created_by.clone())),
+            Cell::or_unknown(run.settings.as_ref(), |settings| {
+                Cell::Text(settings.digest.to_string()[7..19].to_owned())
+            }),
+        ]);
+    }
+    html! {
+        section #runs {
+            h2 { "Runs" }
+            (table.html("Runs"))
+            p.note {
+                "Settings: the first twelve digits of the SHA-256 of the run's experiment.toml; “not known” where the run has none. \
+                 A trained student that has no evaluation, and the like, is missing from the figures below, not zero in them."
+            }
+            @for run in runs { @if let Some(settings) = &run.settings {
+                details { summary { "Settings of " (run.name) } pre { (settings.text) } }
+            } }
+        }
+    }
+}
+
+fn teachers(run: &RunFacts) -> Option<String> {
+    let mut names: Vec<&str> = run.sources.iter().map(|source| source.teacher.as_str()).collect();
+    names.dedup();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+fn stages(run: &RunFacts) -> String {
+    let evaluations = run.evaluations.len();
+    let mut done: Vec<String> = ["teach", "filter", "samples", "train", "export"]
+        .into_iter()
+        .filter(|stage| run.stages.contains_key(*stage))
+        .map(str::to_owned)
+        .collect();
+    if evaluations > 0 {
+        done.push(format!("eval ({})", number::grouped(evaluations as u64)));
+    }
+    if done.is_empty() { "none".to_owned() } else { done.join(", ") }
+}
+
+/// When the teachers' replies arrived, as the store has it.
+fn arrived(run: &RunFacts) -> Option<String> {
+    let first = run.sources.iter().filter_map(|source| source.spending.first_arrival_ms).min()?;
+    let last = run.sources.iter().filter_map(|source| source.spending.last_arrival_ms).max()?;
+    let shown = |ms: u64| {
+        let moment = std::time::UNIX_EPOCH + std::time::Duration::from_millis(ms);
+        httpdate::fmt_http_date(moment)
+    };
+    if first / 1000 == last / 1000 { Some(shown(first)) } else { Some(format!("{} to {}", shown(first), shown(last))) }
+}
