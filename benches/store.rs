@@ -116,7 +116,8 @@ fn work(operation: &str, folder: &Path) {
         "export JSONL" => take(&file("lines.db"), Format::Jsonl, &file("out.jsonl")),
         "export Parquet" => take(&file("lines.db"), Format::Parquet, &file("all.parquet")),
         _ => {
-            drop(merge(&mut Store::open(&file("merged.db")).unwrap(), &[file("lines.db"), file("columns.db")]).unwrap())
+            let mut merged = Store::open(&file("merged.db")).unwrap();
+            merge(&mut merged, &[file("lines.db"), file("columns.db")]).unwrap();
         }
     }
     println!("{:.4} {}", started.elapsed().as_secs_f64(), peak_kib());
