@@ -82,3 +82,24 @@ fn a_shard_is_named_by_the_scheduler() {
     let printed = ended(&teach("auto").env_remove("SLURM_ARRAY_TASK_COUNT").output().unwrap(), 2);
     assert!(printed.contains("SLURM_ARRAY_TASK_COUNT"), "{printed}");
 }
+
+#[test]
+fn shards_of_recorded_completions_equal_the_whole() {
+    let experiments = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
+    if !experiments.join("../../../shared/data/teacher").exists() {
+        println!("skipped: no ../shared/data");
+        return;
+    }
+    let (tiny, experiment) = (Tiny::new(), experiments.join("recorded_coin_flip.toml"));
+    let experiment = experiment.to_str().unwrap();
+    let run = |arguments: &[&str]| ended(&tiny.distill(arguments).output().unwrap(), 0);
+    run(&["teach", experiment, "--runs", "whole"]);
+    for shard in ["1/3", "2/3", "3/3"] {
+        run(&["teach", experiment, "--runs", "parts", "--shard", shard]);
+    }
+    let printed = run(&["merge", experiment, "--runs", "parts"]);
+    assert!(!printed.contains("note:"), "{printed}");
+    let store = |runs: &str| tiny.path(&format!("{runs}/recorded-coin_flip/rationales.db"));
+    assert_eq!(digest(&store("parts")), digest(&store("whole")));
+    assert!(Reader::open(&store("whole")).unwrap().progress(0).unwrap().done > 100);
+}

@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use pupil_distill::dataset::Example;
 use pupil_distill::rationale::{Accounting, ExampleKey, Record, SourceRecord, State, Store};
@@ -82,12 +83,15 @@ fn work() {
     let (Ok(task), Ok(path)) = (std::env::var(TASK), std::env::var(STORE)) else { return };
     match task.as_str() {
         "teach" => teach(Path::new(&path)),
-        _ => match Store::open(Path::new(&path)) {
-            Ok(_store) => {
-                println!("\nruns");
-                std::io::stdin().lock().read_line(&mut String::new()).unwrap();
+        _ => {
+            let started = Instant::now();
+            match Store::open(Path::new(&path)) {
+                Ok(_store) => {
+                    println!("\nruns");
+                    std::io::stdin().lock().read_line(&mut String::new()).unwrap();
+                }
+                Err(error) => println!("\n{} {} {error}", error.code(), started.elapsed().as_millis()),
             }
-            Err(error) => println!("\n{} {error}", error.code()),
-        },
+        }
     }
 }

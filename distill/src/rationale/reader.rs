@@ -337,7 +337,8 @@ impl Reader {
 
 /// Opens the database for reading, also where the folder cannot be written to.
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    // With the right to write, the last one to close removes the log and its index; without it they would stay.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     let probe = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
     let is_closed = std::fs::metadata(beside(path, "-wal")).map_or(true, |metadata| metadata.len() == 0);
@@ -345,9 +346,13 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     match probe {
         // Readers share memory through a file beside the database; where that cannot be made, nobody can write either.
         Err(error) if is_closed && refused.contains(&error.sqlite_error_code()) => {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             Connection::open_with_flags(immutable(path), flags | OpenFlags::SQLITE_OPEN_URI)
         }
-        _ => Ok(connection),
+        _ => {
+            connection.pragma_update(None, "query_only", "ON")?;
+            Ok(connection)
+        }
     }
 }
 

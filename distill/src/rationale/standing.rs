@@ -41,7 +41,7 @@ impl Reader {
             })?;
             rows.collect::<rusqlite::Result<_>>()
         };
-        read().map_err(|source| self.refused(source))
+        read().map_err(|source| self.failed(source))
     }
 
     /// What a completion cost so far, if the store holds it.
@@ -66,7 +66,7 @@ impl Reader {
                 })
                 .optional()
         };
-        read().map_err(|source| self.refused(source))
+        read().map_err(|source| self.failed(source))
     }
 
     /// The text of a source's completions whose tokens the teacher did not count.
@@ -84,10 +84,6 @@ impl Reader {
                 },
             )
         };
-        read().map_err(|source| self.refused(source))
-    }
-
-    fn refused(&self, source: rusqlite::Error) -> RationaleError {
-        RationaleError::Database { path: self.path().to_owned(), source }
+        read().map_err(|source| self.failed(source))
     }
 }

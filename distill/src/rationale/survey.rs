@@ -63,7 +63,7 @@ impl Reader {
                      FROM completion LEFT JOIN verdict ON verdict.id = completion.id
                      WHERE completion.id >= ? AND completion.id < ?";
         let [first, end] = bounds(source);
-        self.connection().query_row(query, params![first, end], read).map_err(|error| self.unreadable(error))
+        self.connection().query_row(query, params![first, end], read).map_err(|error| self.failed(error))
     }
 
     /// How many completions of a source were rejected for each reason (its code), and how many kept (`None`).
@@ -80,7 +80,7 @@ impl Reader {
                 .query_map(bounds(source), |row| Ok((row.get(0)?, row.get::<_, i64>(1).map(|count| count as u64)?)))?;
             rows.collect::<rusqlite::Result<_>>()
         };
-        read().map_err(|error| self.unreadable(error))
+        read().map_err(|error| self.failed(error))
     }
 
     /// The latest filter's judgement of a completion, if it judged it.
@@ -94,11 +94,7 @@ impl Reader {
                 statement.query_map([stored.key.0], |row| Ok(Judgement { keep: row.get(0)?, reason: row.get(1)? }))?;
             rows.next().transpose()
         };
-        read().map_err(|error| self.unreadable(error))
-    }
-
-    fn unreadable(&self, source: rusqlite::Error) -> RationaleError {
-        RationaleError::Database { path: self.path().to_owned(), source }
+        read().map_err(|error| self.failed(error))
     }
 }
 

@@ -133,6 +133,8 @@ fn verdicts_choose_the_kept_rows() {
 fn a_clean_close_leaves_one_file_and_its_lock() {
     let (folder, store) = store_with(&[record(0, 0, "a")]);
     drop(store);
+    let path = folder.path().join("rationales.db");
+    assert_eq!(texts(&Reader::open(&path).unwrap()), ["coin_flip/0#0 a"]);
     let mut names: Vec<String> = std::fs::read_dir(folder.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

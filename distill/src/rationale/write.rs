@@ -8,7 +8,7 @@ use super::row;
 use super::schema;
 use super::store::SourceRecord;
 use crate::dataset::Example;
-use crate::filter::Verdict;
+use crate::filter::{Reason, Verdict};
 use crate::teacher::Finish;
 
 /// What became of a record that was to be written.
@@ -115,11 +115,6 @@ pub(super) fn put_verdict(connection: &Connection, key: CompletionKey, verdict: 
     let reason = verdict.reason();
     connection
         .prepare_cached("INSERT OR REPLACE INTO verdict (id, keep, reason, detail) VALUES (?, ?, ?, ?)")?
-        .execute(params![
-            key.0,
-            verdict.is_keep(),
-            reason.map(|reason| reason.code()),
-            reason.map(ToString::to_string)
-        ])?;
+        .execute(params![key.0, verdict.is_keep(), reason.map(Reason::code), reason.map(ToString::to_string)])?;
     Ok(())
 }

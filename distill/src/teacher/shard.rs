@@ -188,7 +188,8 @@ mod tests {
             ("SLURM_ARRAY_TASK_MAX", "7"),
             ("SLURM_ARRAY_TASK_COUNT", "3"),
         ];
-        let cases: [(&str, &[(&str, &str)], &str); 8] = [
+        type Environment<'a> = &'a [(&'a str, &'a str)];
+        let cases: [(&str, Environment<'_>, &str); 8] = [
             ("17/16", &[], "expected a shard from 0 to 16, found 17"),
             ("3/0", &[], "expected a shard as K/N, auto/N or auto, found `3/0`"),
             ("3", &[], "found `3`"),

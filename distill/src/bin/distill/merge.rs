@@ -27,6 +27,9 @@ pub(crate) struct MergeArgs {
     /// Name of the run, instead of the experiment's
     #[arg(long, conflicts_with = "into")]
     name: Option<String>,
+    /// Which round of an experiment in rounds
+    #[arg(long, conflicts_with = "into")]
+    round: Option<u32>,
 }
 
 pub(crate) fn merge(args: &MergeArgs) -> anyhow::Result<ExitCode> {
@@ -46,7 +49,7 @@ fn merge_run(args: &MergeArgs) -> anyhow::Result<MergeReport> {
         bail!("expected one experiment, or `--into STORE`, found {} files", args.inputs.len());
     };
     let (experiment, runs, name) = (experiment.clone(), args.runs.clone(), args.name.clone());
-    let plan = run::plan(&RunArgs { experiment, runs, name, vanilla: false, round: None })?;
+    let plan = run::plan(&RunArgs { experiment, runs, name, vanilla: false, round: args.round })?;
     let shards = shards_in(&plan.folder)?;
     if shards.is_empty() {
         bail!("expected shards in `{}`, found none", plan.folder.join("shards").display());

@@ -47,6 +47,9 @@ struct ExportArgs {
     /// The contract (`reasoning.json`) that lays prompts and completions out, if no experiment says it
     #[arg(long)]
     contract: Option<PathBuf>,
+    /// Write the contract that laid prompts and completions out to this file, for `distill export --checkpoint`
+    #[arg(long, value_name = "FILE")]
+    contract_out: Option<PathBuf>,
     /// The file; the standard output if absent
     #[arg(long)]
     out: Option<PathBuf>,
@@ -99,6 +102,9 @@ fn export_from(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     };
     let needed =
         || contract.as_ref().context("expected an experiment or `--contract`, which lay out prompts, found neither");
+    if let Some(path) = &args.contract_out {
+        durable::write(path, needed()?.to_json().as_bytes())?;
+    }
     let format = match args.format {
         Layout::Jsonl => Format::Jsonl,
         Layout::Parquet => Format::Parquet,

@@ -19,6 +19,9 @@ pub(crate) struct StoreArgs {
     /// Name of the run, instead of the experiment's
     #[arg(long)]
     pub(crate) name: Option<String>,
+    /// Which round of an experiment in rounds
+    #[arg(long)]
+    pub(crate) round: Option<u32>,
 }
 
 impl StoreArgs {
@@ -28,7 +31,7 @@ impl StoreArgs {
             return Ok(None);
         }
         let (experiment, runs, name) = (self.of.clone(), self.runs.clone(), self.name.clone());
-        Ok(Some(run::plan(&RunArgs { experiment, runs, name, vanilla: false, round: None })?))
+        Ok(Some(run::plan(&RunArgs { experiment, runs, name, vanilla: false, round: self.round })?))
     }
 
     /// The store of `plan`, or the one that was named.

@@ -34,7 +34,8 @@ pub(super) fn taught(
     store.register(&record, examples).unwrap();
     let filter = Filter { grader: Grader::Published, marker: None, kind: AnswerKind::YesNo };
     let degree = source.questions.degree;
-    let mut assignment = Assignment { store: &mut store, source: 0, examples, degree, filter: &filter, options: &options, interrupt };
+    let mut assignment =
+        Assignment { store: &mut store, source: 0, examples, degree, filter: &filter, options: &options, interrupt };
     match teach(source, &mut assignment) {
         Ok(()) => Ok(()),
         Err(TeachError::Openai(error)) => Err(error),
