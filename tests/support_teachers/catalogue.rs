@@ -144,7 +144,12 @@ pub(crate) const CATALOGUE: [FaultType; 30] = [
         &[Fault::Finish("length"), Fault::Finish("content_filter")],
     ),
     replies(26, "broken text", MALFORMED, &[Fault::Mangled(b"\xff\xfe"), Fault::Mangled(br"\ud83d")]),
-    timed(replies(27, "late or doubled reply", When::Attempts { first: 1, share: 0.1 }, &[Fault::Late, Fault::Twice])),
+    timed(replies(
+        27,
+        "late or doubled reply",
+        When::Attempts { first: 1, share: 0.1 },
+        &[Fault::Late, Fault::Twice, Fault::Foreign],
+    )),
     replies(
         28,
         "100 MB",

@@ -53,6 +53,8 @@ pub(crate) enum Fault {
     Late,
     /// The reply comes, and behind it another request's.
     Twice,
+    /// The reply to another request, which says so in its headers.
+    Foreign,
     /// A body of 100 MB.
     Huge { is_announced: bool },
     /// A small body that unpacks to 100 MB.

@@ -102,6 +102,11 @@ pub(crate) async fn inject(fault: Fault, mut connection: Connection, site: &Site
             send(&mut connection, &reply, asked.is_streamed).await?;
         }
         Fault::Twice => return double(connection, asked, reply).await,
+        Fault::Foreign => {
+            let reply = strangers(reply).json();
+            connection.respond(200, &["x-client-request-id: another".to_owned()], reply.as_bytes()).await?;
+            return Ok(Outcome::kept(connection));
+        }
         Fault::Huge { is_announced } => huge(&mut connection, is_announced).await?,
         Fault::Bomb => {
             connection.respond(200, &["content-encoding: gzip".to_owned()], bomb::gzip()).await?;
@@ -113,6 +118,11 @@ pub(crate) async fn inject(fault: Fault, mut connection: Connection, site: &Site
         }
     }
     Ok(Outcome::default())
+}
+
+/// The reply to another question.
+fn strangers(reply: Reply) -> Reply {
+    Reply { text: json!("Another question’s reply.\nThe answer is 0."), ..reply }
 }
 
 /// A stream that ends as it should, with something wrong in it.
@@ -152,10 +162,9 @@ async fn alter(fault: Fault, mut connection: Connection, asked: &Asked, mut repl
 }
 
 /// The reply, and at once another one that nobody asked for.
-async fn double(mut connection: Connection, asked: &Asked, mut reply: Reply) -> io::Result<Outcome> {
+async fn double(mut connection: Connection, asked: &Asked, reply: Reply) -> io::Result<Outcome> {
     let mut bytes = packed(&reply, asked.is_streamed);
-    reply.text = json!("Another question’s reply.\nThe answer is 0.");
-    bytes.extend(packed(&reply, asked.is_streamed));
+    bytes.extend(packed(&strangers(reply), asked.is_streamed));
     connection.send(&bytes).await?;
     Ok(Outcome::whole(connection))
 }
