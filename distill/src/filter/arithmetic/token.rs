@@ -162,7 +162,12 @@ impl Reader<'_> {
         let end = if has_point && self.bytes.get(whole + 1).is_some_and(u8::is_ascii_digit) { self.digits_end(whole + 1) } else { whole };
         let next = self.bytes.get(end).copied().unwrap_or(b' ');
         let after = self.bytes.get(end + 1).copied().unwrap_or(b' ');
-        let is_label = at_line_start && end == whole && matches!(next, b'.' | b')') && after == b' ';
+        let is_result = || {
+            let before = self.tokens.iter().rev().find(|placed| placed.token != Token::Line);
+            before.is_some_and(|placed| matches!(placed.token, Token::Equals { .. }))
+        };
+        let is_marked = matches!(next, b'.' | b')') && self.bytes.get(end + 1) == Some(&b' ');
+        let is_label = at_line_start && end == whole && is_marked && !is_result();
         if is_label {
             self.at = end + 1;
             self.line_start = true;
@@ -190,7 +195,7 @@ impl Reader<'_> {
     fn number_with_unit(&mut self, number: Number, end: usize) {
         let length = self.bytes[end..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
         let unit = &self.bytes[end..end + length];
-        let is_unit = length > 1 && unit.iter().all(u8::is_ascii_alphabetic) && !matches!(unit, b"st" | b"nd" | b"rd" | b"th");
+        let is_unit = length > 1 && !matches!(unit[0], b'x' | b'X') && unit.iter().all(u8::is_ascii_alphabetic) && !matches!(unit, b"st" | b"nd" | b"rd" | b"th");
         if is_unit {
             self.push(Token::Number(number), end - self.at);
             self.push(Token::Word, length);
