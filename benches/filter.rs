@@ -69,7 +69,12 @@ fn made_up(number: usize) -> RationaleRow {
         one + other
     );
     RationaleRow {
-        example: Example::new("svamp", &(number / 4).to_string(), "How many seashells has Joan?", (one + other).to_string()),
+        example: Example::new(
+            "svamp",
+            &(number / 4).to_string(),
+            "How many seashells has Joan?",
+            (one + other).to_string(),
+        ),
         teacher: "made up".to_owned(),
         completion: Completion { index: (number % 4) as u32, rationale, ..Completion::default() },
     }
@@ -78,7 +83,11 @@ fn made_up(number: usize) -> RationaleRow {
 /// Everything but near-duplicates, without the answer filter, so that every criterion sees every rationale.
 fn all() -> String {
     let data = shared_data().join("datasets/gsm8k.jsonl");
-    let contamination = if data.exists() { format!("{{ contamination = {{ data = {data:?} }} }}, ") } else { String::new() };
+    let contamination = if data.exists() {
+        format!("{{ contamination = {{ data = \"{}\" }} }}, ", data.display())
+    } else {
+        String::new()
+    };
     format!(
         "\"rationale\", \"answer_given\", \"truncated\", \"content_filter\", {{ length = {{ least_words = 2, most_words = 400 }} }}, \
          \"repetition\", \"exact_duplicate\", {contamination}\"arithmetic\", \"support\", \"language\", \"refusal\", \"echo\""

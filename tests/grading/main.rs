@@ -1,5 +1,6 @@
 //! `distill grade` and `distill filter` as a user runs them.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -84,7 +85,8 @@ fn recorded_teachers_have_their_published_accuracies() {
         let rows = std::fs::read_to_string(&file).unwrap();
         assert_eq!(stdout(&output).lines().count(), rows.lines().count());
         for (graded, row) in stdout(&output).lines().zip(rows.lines()).take(5) {
-            let (graded, row): (Value, Value) = (serde_json::from_str(graded).unwrap(), serde_json::from_str(row).unwrap());
+            let (graded, row): (Value, Value) =
+                (serde_json::from_str(graded).unwrap(), serde_json::from_str(row).unwrap());
             assert_eq!(graded["completion"], row["prediction"], "the graded text is kept");
             assert_eq!(graded["rationale"], row["rationale"]);
         }
@@ -124,7 +126,8 @@ train = { steps = 1 }
 
 /// Two questions, four completions of the first, one of the second.
 fn write_inputs(folder: &Path) {
-    let questions = ["Ann has 2 apples and gets 3. How many has she?", "Bob has 4 pears and eats 1. How many are left?"];
+    let questions =
+        ["Ann has 2 apples and gets 3. How many has she?", "Bob has 4 pears and eats 1. How many are left?"];
     let completions = [
         (0, "She has 2 + 3 = 5 apples.", "5"),
         (0, "She has 2 + 3 = 5 apples.", "5"),
@@ -184,7 +187,9 @@ fn filters_run_again_explain_and_list_until_samples_depend_on_them() {
     assert!(stderr(&run("filter", &["--rejected", "bad"])).contains("unknown reason"));
 
     let explained = stdout(&run("filter", &["--explain", "svamp/0#2"]));
-    for part in ["question: Ann has", "gold: `5.0`", "equation: 2 + 3 = 6 (WRONG)", "REJECTS: wrong arithmetic", "rejected"] {
+    for part in
+        ["question: Ann has", "gold: `5.0`", "equation: 2 + 3 = 6 (WRONG)", "REJECTS: wrong arithmetic", "rejected"]
+    {
         assert!(explained.contains(part), "{part}: {explained}");
     }
     let duplicate = stdout(&run("filter", &["--explain", "svamp/0#1"]));

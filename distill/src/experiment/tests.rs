@@ -61,7 +61,11 @@ fn every_bad_value_is_named() {
         ("student = {", "filter = { criteria = [\"answers\"] }\nstudent = {", "unknown criterion `answers`"),
         ("student = {", "filter = { criteria = [\"length\"] }\nstudent = {", "expected a table"),
         ("student = {", "filter = { criteria = [{ length = { words = 3 } }] }\nstudent = {", "words"),
-        ("student = {", "filter = { criteria = [{ near_duplicate = { jaccard = 1.5 } }] }\nstudent = {", "`near_duplicate`"),
+        (
+            "student = {",
+            "filter = { criteria = [{ near_duplicate = { jaccard = 1.5 } }] }\nstudent = {",
+            "`near_duplicate`",
+        ),
         ("student = {", "filter = { criteria = [\"echo\"], report = [\"echo\"] }\nstudent = {", "expected it once"),
         ("{question}", "", "`contract`"),
         ("task = \"coin_flip\"", "task = \"coin_flips\"", "coin_flips"),

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{FilterError, words};
 use super::criterion::Contamination;
+use super::{FilterError, words};
 use crate::dataset::{Dataset, Example};
 
 /// Questions with fewer words than this would be found everywhere; they are not looked for.
@@ -107,7 +107,8 @@ mod tests {
         let examples: Vec<Example> =
             (0..).zip(questions).map(|(id, text)| Example::new("t", &format!("{id}"), text, "a")).collect();
         let test = TestQuestions::of(&examples, 8);
-        let own = "A coin is heads up. Bob flips the coin. Is the coin still heads up? Note that \"flip\" means \"reverse\".";
+        let own =
+            "A coin is heads up. Bob flips the coin. Is the coin still heads up? Note that \"flip\" means \"reverse\".";
         let cases = [
             (own, "Bob flips it, so it is tails up.", None),
             (own, "The question: is the coin still heads up? Note that \"flip\" means \"reverse\". It is not.", None),

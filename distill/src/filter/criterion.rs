@@ -219,9 +219,23 @@ impl Criterion {
 }
 
 const NAMES: [&str; 17] = [
-    "`rationale`", "`answer`", "`answer_given`", "`marker`", "`truncated`", "`content_filter`", "`length`",
-    "`repetition`", "`exact_duplicate`", "`near_duplicate`", "`contamination`", "`arithmetic`", "`support`",
-    "`language`", "`refusal`", "`echo`", "`hand_checked`",
+    "`rationale`",
+    "`answer`",
+    "`answer_given`",
+    "`marker`",
+    "`truncated`",
+    "`content_filter`",
+    "`length`",
+    "`repetition`",
+    "`exact_duplicate`",
+    "`near_duplicate`",
+    "`contamination`",
+    "`arithmetic`",
+    "`support`",
+    "`language`",
+    "`refusal`",
+    "`echo`",
+    "`hand_checked`",
 ];
 
 /// The criteria that have values.

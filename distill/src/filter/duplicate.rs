@@ -39,8 +39,12 @@ impl Kept {
 
     /// Index of the first kept completion that is at least so similar, and the similarity.
     pub(super) fn similar(&self, set: &[u64], jaccard: f64) -> Option<(u32, f64)> {
-        let mut candidates: Vec<usize> =
-            set[..prefix(set.len(), jaccard)].iter().filter_map(|group| self.met_by.get(group)).flatten().copied().collect();
+        let mut candidates: Vec<usize> = set[..prefix(set.len(), jaccard)]
+            .iter()
+            .filter_map(|group| self.met_by.get(group))
+            .flatten()
+            .copied()
+            .collect();
         candidates.sort_unstable();
         candidates.dedup();
         candidates.into_iter().find_map(|at| {

@@ -6,8 +6,27 @@ use pupil_models::answer::AnswerKind;
 const LAST_STEPS: usize = 2;
 
 const SMALL: [&str; 21] = [
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
 ];
 
 /// Whether the last steps of `reasoning` say `answer`.
@@ -84,7 +103,8 @@ fn numbers(text: &str) -> impl Iterator<Item = f64> + '_ {
 fn option<'a>(question: &'a str, letter: &str) -> Option<&'a str> {
     let start = question.find(&format!("({letter})"))? + letter.len() + 2;
     let rest = &question[start..];
-    let text = rest[..rest.find('(').unwrap_or(rest.len())].trim_matches(|character: char| !character.is_alphanumeric());
+    let text =
+        rest[..rest.find('(').unwrap_or(rest.len())].trim_matches(|character: char| !character.is_alphanumeric());
     (!text.is_empty()).then_some(text)
 }
 

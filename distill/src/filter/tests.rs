@@ -136,7 +136,11 @@ const CASES: &[(&str, &str, Option<&str>)] = &[
     ("{ length = { most_words = 3 } }", "there are five apples --> 5", Some("too long: 4 words")),
     ("{ length = { least_characters = 2, most_characters = 3 } }", "é", Some("too short: 1 characters")),
     ("{ length = { least_characters = 2, most_characters = 3 } }", " été ", None),
-    ("\"repetition\"", "so so so so so so so so so so so so so so so so", Some("repetition: it ends in 1 words over and over")),
+    (
+        "\"repetition\"",
+        "so so so so so so so so so so so so so so so so",
+        Some("repetition: it ends in 1 words over and over"),
+    ),
     ("\"repetition\"", "so it is", None),
     ("\"arithmetic\"", "He has 2 + 2\n= 5 --> 4", Some("wrong arithmetic `2 + 2 = 5`")),
     ("\"arithmetic\"", "He has 2 + 2 = 4 --> 2 + 2 = 5", None),

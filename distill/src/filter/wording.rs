@@ -6,14 +6,35 @@ use super::words;
 
 /// Phrases with which a refusal opens, in lower case.
 const OPENINGS: [&str; 14] = [
-    "i'm sorry", "i am sorry", "sorry, ", "i apologize", "i cannot", "i can not", "i can't", "i'm unable", "i am unable",
-    "i'm not able", "i am not able", "i won't", "unfortunately, i ", "i don't have enough",
+    "i'm sorry",
+    "i am sorry",
+    "sorry, ",
+    "i apologize",
+    "i cannot",
+    "i can not",
+    "i can't",
+    "i'm unable",
+    "i am unable",
+    "i'm not able",
+    "i am not able",
+    "i won't",
+    "unfortunately, i ",
+    "i don't have enough",
 ];
 /// Phrases that refuse wherever they stand, in lower case.
 const ANYWHERE: [&str; 12] = [
-    "as an ai", "as a language model", "as a large language model", "i cannot answer", "i can't answer",
-    "i'm unable to answer", "i am unable to answer", "not enough information", "insufficient information",
-    "cannot be determined", "can't be determined", "impossible to determine",
+    "as an ai",
+    "as a language model",
+    "as a large language model",
+    "i cannot answer",
+    "i can't answer",
+    "i'm unable to answer",
+    "i am unable to answer",
+    "not enough information",
+    "insufficient information",
+    "cannot be determined",
+    "can't be determined",
+    "impossible to determine",
 ];
 
 /// The phrase with which the teacher refuses. `lower` is the text in ASCII lower case.

@@ -102,7 +102,10 @@ struct Comparison {
 }
 
 fn compare(args: &GradeArgs) -> anyhow::Result<ExitCode> {
-    report::data(&format!("{:<44} {:>6} {:>9} {:>9} {:>7} {:>7}", "", "rows", "published", "robust", "mended", "broken"))?;
+    report::data(&format!(
+        "{:<44} {:>6} {:>9} {:>9} {:>7} {:>7}",
+        "", "rows", "published", "robust", "mended", "broken"
+    ))?;
     let mut all = Comparison::default();
     for file in &args.files {
         let name = file.display().to_string();
@@ -127,18 +130,17 @@ fn compare(args: &GradeArgs) -> anyhow::Result<ExitCode> {
 }
 
 impl Comparison {
-    fn add(
-        &mut self,
-        args: &GradeArgs,
-        row: &Row,
-        kinds: &mut BTreeMap<String, AnswerKind>,
-    ) -> Result<(), RowFault> {
+    fn add(&mut self, args: &GradeArgs, row: &Row, kinds: &mut BTreeMap<String, AnswerKind>) -> Result<(), RowFault> {
         let named = row.value("dataset").and_then(|value| value.as_str().map(str::to_owned));
         let key = args.task.clone().or(named).unwrap_or_default();
         let kind = match kinds.get(&key) {
             Some(kind) => *kind,
             None => {
-                let unknown = |_| RowFault::Value { key: "dataset".to_owned(), expected: "a known task", found: format!("`{key}`") };
+                let unknown = |_| RowFault::Value {
+                    key: "dataset".to_owned(),
+                    expected: "a known task",
+                    found: format!("`{key}`"),
+                };
                 *kinds.entry(key.clone()).or_insert(self::kind(&key).map_err(unknown)?)
             }
         };

@@ -77,10 +77,14 @@ pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
             );
         }
         Some(PipelineError::NothingKept { .. } | PipelineError::NoCompletion { .. }) => {
-            return Some("`distill filter EXPERIMENT --rejected` lists ids and reasons, `--explain ID` shows one".to_owned());
+            return Some(
+                "`distill filter EXPERIMENT --rejected` lists ids and reasons, `--explain ID` shows one".to_owned(),
+            );
         }
         Some(PipelineError::AlreadyTrained { .. }) => {
-            return Some("`distill filter EXPERIMENT --name NEW --rationales-of OLD` judges in a run of its own".to_owned());
+            return Some(
+                "`distill filter EXPERIMENT --name NEW --rationales-of OLD` judges in a run of its own".to_owned(),
+            );
         }
         _ => {}
     }

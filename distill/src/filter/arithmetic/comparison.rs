@@ -7,10 +7,50 @@ use super::value::{Interval, Percent, value};
 
 /// Words that make `60 minutes = 1 hour` true: between different ones, nothing is compared.
 const MEASURES: [&str; 44] = [
-    "second", "minute", "hour", "day", "week", "month", "year", "decade", "century", "centuries", "inch", "inche", "foot", "feet",
-    "yard", "mile", "centimeter", "meter", "metre", "kilometer", "cm", "mm", "km", "gram", "kilogram", "kg", "ounce",
-    "pound", "ton", "cent", "dollar", "dime", "nickel", "quarter", "penny", "dozen", "hundred", "thousand", "million", "billion",
-    "gallon", "quart", "pint", "cup",
+    "second",
+    "minute",
+    "hour",
+    "day",
+    "week",
+    "month",
+    "year",
+    "decade",
+    "century",
+    "centuries",
+    "inch",
+    "inche",
+    "foot",
+    "feet",
+    "yard",
+    "mile",
+    "centimeter",
+    "meter",
+    "metre",
+    "kilometer",
+    "cm",
+    "mm",
+    "km",
+    "gram",
+    "kilogram",
+    "kg",
+    "ounce",
+    "pound",
+    "ton",
+    "cent",
+    "dollar",
+    "dime",
+    "nickel",
+    "quarter",
+    "penny",
+    "dozen",
+    "hundred",
+    "thousand",
+    "million",
+    "billion",
+    "gallon",
+    "quart",
+    "pint",
+    "cup",
 ];
 
 /// How far behind a quotient its remainder is looked for.
@@ -58,10 +98,12 @@ pub(super) fn holds(
         let (Some(first), Some(second)) = (first, second) else { continue };
         known = true;
         let result = if computes.1 { left.plain(*of_left, !computes.0) } else { right.plain(*of_right, true) };
-        let computed = if computes.1 && !computes.0 { second } else { first };
+        let other = if computes.1 && !computes.0 { second } else { first };
         let equal = match result {
-            Some(result) => is_result(computed, result, rough) || (!computes.1 && right.is_remaining(computed, result)),
-            None => touch(first, second) || right.plain(*of_right, true).is_some_and(|start| is_result(first, start, rough)),
+            Some(result) => is_result(other, result, rough) || (!computes.1 && right.is_remaining(other, result)),
+            None => {
+                touch(first, second) || right.plain(*of_right, true).is_some_and(|start| is_result(first, start, rough))
+            }
         };
         if equal {
             return Some(true);
@@ -116,7 +158,9 @@ impl Side<'_> {
     }
 
     fn numbers(&self) -> impl Iterator<Item = Number> + '_ {
-        self.tokens.iter().filter_map(|placed| if let Token::Number(number) = placed.token { Some(number) } else { None })
+        self.tokens
+            .iter()
+            .filter_map(|placed| if let Token::Number(number) = placed.token { Some(number) } else { None })
     }
 
     fn has_percent(&self) -> bool {
@@ -146,9 +190,11 @@ impl Side<'_> {
         let mut words = self.rest.iter().take(REMAINDER_TOKENS).take_while(|placed| placed.token != Token::Line);
         let says = words.any(|placed| {
             let word = &self.text[placed.start..placed.end];
-            ["r", "remainder", "remaining", "left", "leftover", "over", "extra"].iter().any(|name| word.eq_ignore_ascii_case(name))
+            ["r", "remainder", "remaining", "left", "leftover", "over", "extra"]
+                .iter()
+                .any(|name| word.eq_ignore_ascii_case(name))
         });
-        says && result.place == 0.0 && computed.low.floor() == result.value
+        says && result.place == 0.0 && (computed.low.floor() - result.value).abs() < 1e-6
     }
 
     /// The measure of the last number, singular.

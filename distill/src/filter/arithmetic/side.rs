@@ -21,8 +21,10 @@ pub(super) fn before(text: &str, tokens: &[Placed], equals: usize) -> Option<Ran
         let Some(previous) = at.checked_sub(1) else { return Some(0..end) };
         match tokens[previous].token {
             Token::Line | Token::Break | Token::Equals { .. } | Token::Open(_) => return Some(at..end),
-            Token::Word if is_variable(text, tokens[previous]) || is_remark(tokens, at) => return None,
-            Token::Word => return Some(at..end),
+            Token::Word => {
+                let is_understood = !is_variable(text, tokens[previous]) && !is_remark(tokens, at);
+                return is_understood.then_some(at..end);
+            }
             Token::Operator(_) => at = previous,
             Token::Number(_) | Token::Close(_) if begins_with_bracket => {}
             Token::Number(_) | Token::Close(_) | Token::Opaque => return None,
@@ -54,7 +56,8 @@ pub(super) fn after(text: &str, tokens: &[Placed], equals: usize) -> Option<Rang
             continue;
         }
         // `= 8 - so she has 8`: a dash, not a minus.
-        let is_dash = operator == Operator::Subtract && token(next) == Some(Token::Word) && !is_variable(text, tokens[next]);
+        let is_dash =
+            operator == Operator::Subtract && token(next) == Some(Token::Word) && !is_variable(text, tokens[next]);
         return is_dash.then_some(start..at);
     }
 }

@@ -160,7 +160,9 @@ fn equations_are_quoted_as_written() {
 
 #[test]
 fn time_grows_with_the_length_of_the_text() {
-    for unit in ["1 + ", "(", "1 = ", "1 + 1 = ", "((1 = ", "-", "1/", "a = 1 ", "2(", "1) ", "\n1", "=", "$", "1,", "x 1"] {
+    for unit in
+        ["1 + ", "(", "1 = ", "1 + 1 = ", "((1 = ", "-", "1/", "a = 1 ", "2(", "1) ", "\n1", "=", "$", "1,", "x 1"]
+    {
         let started = std::time::Instant::now();
         let text = unit.repeat(400_000 / unit.len());
         checked(&text);

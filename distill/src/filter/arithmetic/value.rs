@@ -35,7 +35,12 @@ impl Interval {
 
     fn combined(self, operator: Operator, right: Self) -> Option<Self> {
         let corners = |of: fn(f64, f64) -> f64| {
-            let corners = [of(self.low, right.low), of(self.low, right.high), of(self.high, right.low), of(self.high, right.high)];
+            let corners = [
+                of(self.low, right.low),
+                of(self.low, right.high),
+                of(self.high, right.low),
+                of(self.high, right.high),
+            ];
             let fold = |of: fn(f64, f64) -> f64| corners.into_iter().reduce(of).unwrap_or_default();
             Self { low: fold(f64::min), high: fold(f64::max) }
         };

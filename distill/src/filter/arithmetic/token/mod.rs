@@ -1,12 +1,16 @@
 //! Numbers, operators and equal signs in running text.
 
+mod number;
+
 /// A piece of text as equations see it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Token {
     Number(Number),
     Operator(Operator),
     /// `=`; rough for `≈` and for "= about".
-    Equals { rough: bool },
+    Equals {
+        rough: bool,
+    },
     /// A word of letters alone: a unit, or plain text.
     Word,
     /// An opening bracket, and where the closing one is, if nothing but an expression can stand between them.
@@ -52,7 +56,8 @@ pub(super) struct Placed {
 /// Reads `text` into `tokens`, in one pass.
 pub(super) fn read(text: &str, tokens: &mut Vec<Placed>) {
     tokens.clear();
-    let mut reader = Reader { text, bytes: text.as_bytes(), at: 0, line_start: true, negative: false, currency: false, tokens };
+    let mut reader =
+        Reader { text, bytes: text.as_bytes(), at: 0, line_start: true, negative: false, currency: false, tokens };
     while reader.at < reader.bytes.len() {
         reader.step();
     }
@@ -110,7 +115,9 @@ impl Reader<'_> {
             b'+' => self.push(Token::Operator(Operator::Add), 1),
             b'-' => self.minus(1, at_line_start),
             b'*' => self.star(at_line_start),
-            b'/' if self.after_letter() && self.bytes.get(self.at + 1).is_some_and(u8::is_ascii_alphabetic) => self.at += 1,
+            b'/' if self.after_letter() && self.bytes.get(self.at + 1).is_some_and(u8::is_ascii_alphabetic) => {
+                self.at += 1;
+            }
             b'/' => self.push(Token::Operator(Operator::Divide), 1),
             b'^' => self.push(Token::Operator(Operator::Power), 1),
             b'=' => self.equals(),
@@ -155,75 +162,6 @@ impl Reader<'_> {
         from + self.bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count()
     }
 
-    fn number(&mut self, at_line_start: bool) {
-        let start = self.at;
-        let whole = self.grouped_end();
-        let has_point = self.bytes.get(whole) == Some(&b'.');
-        let end = if has_point && self.bytes.get(whole + 1).is_some_and(u8::is_ascii_digit) { self.digits_end(whole + 1) } else { whole };
-        let next = self.bytes.get(end).copied().unwrap_or(b' ');
-        let after = self.bytes.get(end + 1).copied().unwrap_or(b' ');
-        let is_result = || {
-            let before = self.tokens.iter().rev().find(|placed| placed.token != Token::Line);
-            before.is_some_and(|placed| matches!(placed.token, Token::Equals { .. }))
-        };
-        let is_marked = matches!(next, b'.' | b')') && self.bytes.get(end + 1) == Some(&b' ');
-        let is_label = at_line_start && end == whole && is_marked && !is_result();
-        if is_label {
-            self.at = end + 1;
-            self.line_start = true;
-            return;
-        }
-        if matches!(next, b'.' | b':') && after.is_ascii_digit() {
-            // A time, a ratio, a version.
-            let part = |byte: &&u8| byte.is_ascii_digit() || matches!(**byte, b'.' | b':');
-            let length = self.bytes[start..].iter().take_while(part).count();
-            return self.push(Token::Opaque, length);
-        }
-        let Some(mut number) = self.value(start, end) else { return self.push(Token::Opaque, end - start) };
-        let blank = usize::from(next == b' ' && after == b'%');
-        if self.bytes.get(end + blank) == Some(&b'%') {
-            number.percent = true;
-            return self.push(Token::Number(number), end + blank + 1 - start);
-        }
-        if !next.is_ascii_alphabetic() || (matches!(next, b'x' | b'X') && (after.is_ascii_digit() || after == b'$')) {
-            return self.push(Token::Number(number), end - start);
-        }
-        self.number_with_unit(number, end);
-    }
-
-    /// A number with letters right behind it: a unit, unless they may be a variable or make it an ordinal.
-    fn number_with_unit(&mut self, number: Number, end: usize) {
-        let length = self.bytes[end..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
-        let unit = &self.bytes[end..end + length];
-        let is_unit = length > 1 && !matches!(unit[0], b'x' | b'X') && unit.iter().all(u8::is_ascii_alphabetic) && !matches!(unit, b"st" | b"nd" | b"rd" | b"th");
-        if is_unit {
-            self.push(Token::Number(number), end - self.at);
-            self.push(Token::Word, length);
-        } else {
-            self.push(Token::Opaque, end + length - self.at);
-        }
-    }
-
-    /// The end of the whole part, with commas before groups of three digits.
-    fn grouped_end(&self) -> usize {
-        let mut end = self.digits_end(self.at);
-        if end - self.at > 3 {
-            return end;
-        }
-        while self.bytes.get(end) == Some(&b',') && self.digits_end(end + 1) == end + 4 {
-            end += 4;
-        }
-        end
-    }
-
-    fn value(&self, start: usize, end: usize) -> Option<Number> {
-        let written = &self.text[start..end];
-        let value: f64 = if written.contains(',') { written.replace(',', "").parse().ok()? } else { written.parse().ok()? };
-        let decimals = written.split_once('.').map_or(0, |(_, fraction)| fraction.len() as u32);
-        let value = if self.negative { -value } else { value };
-        value.is_finite().then_some(Number { value, decimals, percent: false, currency: self.currency })
-    }
-
     fn word(&mut self) {
         let rest = &self.text[self.at..];
         let between_digits = self.bytes[..self.at].last().is_some_and(u8::is_ascii_digit) && self.number_follows(1);
@@ -249,7 +187,9 @@ impl Reader<'_> {
 
     fn is_roughly(&self, word: &str) -> bool {
         matches!(self.last(), Some(Token::Equals { .. }))
-            && ["about", "approximately", "around", "roughly", "approx"].iter().any(|rough| word.eq_ignore_ascii_case(rough))
+            && ["about", "approximately", "around", "roughly", "approx"]
+                .iter()
+                .any(|rough| word.eq_ignore_ascii_case(rough))
     }
 
     /// An operator in words, with a number behind it; the bytes it takes.
@@ -279,7 +219,9 @@ impl Reader<'_> {
     /// Whether the last tokens are a percentage or a fraction.
     fn after_share(&self) -> bool {
         match self.tokens.as_slice() {
-            [.., Placed { token: Token::Operator(Operator::Divide), .. }, Placed { token: Token::Number(_), .. }] => true,
+            [.., Placed { token: Token::Operator(Operator::Divide), .. }, Placed { token: Token::Number(_), .. }] => {
+                true
+            }
             [.., Placed { token: Token::Number(number), .. }] => number.percent,
             _ => false,
         }
@@ -313,7 +255,8 @@ impl Reader<'_> {
             // Two stars are a power between digits, else the marks of bold text.
             return if before_digit { self.push(Token::Operator(Operator::Power), 2) } else { self.at += 2 };
         }
-        let after_operand = matches!(self.last(), Some(Token::Number(_) | Token::Close(_) | Token::Word | Token::Opaque));
+        let after_operand =
+            matches!(self.last(), Some(Token::Number(_) | Token::Close(_) | Token::Word | Token::Opaque));
         if (at_line_start && next == b' ') || !after_operand {
             self.at += 1;
             self.line_start = at_line_start;
@@ -384,7 +327,9 @@ impl Reader<'_> {
             '≈' | '≃' | '≅' => self.push(Token::Equals { rough: true }, length),
             '£' | '€' => self.currency_sign(length),
             '°' | '\u{a0}' | '\u{200b}' | '\u{202f}' | '\u{feff}' => self.at += length,
-            '•' | '—' | '…' | '“' | '”' | '‘' | '’' | '→' | '⇒' | '∴' => self.push(Token::Break, length),
+            '•' | '—' | '…' | '“' | '”' | '‘' | '’' | '→' | '⇒' | '∴' => {
+                self.push(Token::Break, length);
+            }
             letter if letter.is_alphabetic() => self.word(),
             _ => self.push(Token::Opaque, length),
         }
