@@ -98,7 +98,8 @@ struct Question {
 struct Scratch {
     words: Vec<u64>,
     has_words: bool,
-    prediction: Option<Option<Answer>>,
+    has_prediction: bool,
+    prediction: Option<Answer>,
     set: Option<Vec<u64>>,
     lower: String,
     seen: HashSet<u64>,
@@ -164,7 +165,7 @@ impl Judge {
 
     fn begin(&mut self, row: &RationaleRow) {
         self.scratch.has_words = false;
-        self.scratch.prediction = None;
+        self.scratch.has_prediction = false;
         self.scratch.set = None;
         let question = &mut self.question;
         if question.id == row.example.id && question.teacher == row.teacher {
@@ -210,10 +211,10 @@ impl Judge {
         let text = reasoning(answer, row);
         match check {
             Check::Plain(criterion) => plain_objection(criterion, answer, row, text, question, scratch),
-            Check::Contamination(test) => {
+            Check::Contamination(questions) => {
                 let own = question.test.as_deref();
-                let test = own.or_else(|| test.quoted(scratch.words(text), &question.shared))?.to_owned();
-                Some(Reason::Contamination { test })
+                let id = own.or_else(|| questions.quoted(scratch.words(text), &question.shared))?;
+                Some(Reason::Contamination { test: id.to_owned() })
             }
             Check::Listed(ids) => {
                 let is_listed = ids.contains(&row.example.id) || ids.contains(&row.id());
@@ -345,6 +346,10 @@ impl Scratch {
     }
 
     fn prediction(&mut self, answer: &Filter, row: &RationaleRow) -> Option<&Answer> {
-        self.prediction.get_or_insert_with(|| answer.prediction(row)).as_ref()
+        if !self.has_prediction {
+            self.prediction = answer.prediction(row);
+            self.has_prediction = true;
+        }
+        self.prediction.as_ref()
     }
 }

@@ -21,7 +21,7 @@ const LEAST_GROUPS: usize = 32;
 /// What shows that the text of these words repeats itself, if anything does.
 pub(super) fn sign(text: &[u64], seen: &mut HashSet<u64>) -> Option<String> {
     if let Some(period) = ending_period(text) {
-        return Some(format!("it ends in {} words over and over", period));
+        return Some(format!("it ends in {period} words over and over"));
     }
     let groups = (text.len() + 1).saturating_sub(GROUP);
     if groups < LEAST_GROUPS {

@@ -21,11 +21,11 @@ impl Run<'_> {
         let store = self.path(STORE);
         let inputs = filter_inputs(self.plan, &store)?;
         let standing = Stage::new(&self.plan.folder, StageName::Filter.as_str(), inputs.clone());
-        if let Err(PipelineError::OtherInputs { differing, .. }) = standing.standing() {
-            if !self.recorded(StageName::Samples).is_recorded() {
-                (self.watch)(Report::Note(format!("judging again: `{differing}` changed")));
-                standing.forget()?;
-            }
+        if let Err(PipelineError::OtherInputs { differing, .. }) = standing.standing()
+            && !self.recorded(StageName::Samples).is_recorded()
+        {
+            (self.watch)(Report::Note(format!("judging again: `{differing}` changed")));
+            standing.forget()?;
         }
         self.once(StageName::Filter, StageName::Filter.as_str(), inputs, |run, _| {
             let mut store = Store::open(&store)?;

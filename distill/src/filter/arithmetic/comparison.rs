@@ -53,10 +53,15 @@ const MEASURES: [&str; 44] = [
     "cup",
 ];
 
+/// How far behind a quotient its remainder is looked for.
+const REMAINDER_TOKENS: usize = 12;
+
 /// One side of an equal sign.
 struct Side<'a> {
     text: &'a str,
     tokens: &'a [Placed],
+    /// Place of the first of them.
+    first: usize,
     /// What follows, for the unit of the last number.
     rest: &'a [Placed],
 }
@@ -69,7 +74,8 @@ pub(super) fn holds(
     right: Range<usize>,
     rough: bool,
 ) -> Option<bool> {
-    let side = |range: Range<usize>| Side { text, rest: &tokens[range.end..], tokens: &tokens[range] };
+    let side =
+        |range: Range<usize>| Side { text, rest: &tokens[range.end..], first: range.start, tokens: &tokens[range] };
     let is_bounded = left.start == 0 || tokens[left.start - 1].token != Token::Word;
     let (left, right) = (side(left), side(right));
     let computes = (left.operates(|_| true), right.operates(|_| true));
@@ -87,14 +93,14 @@ pub(super) fn holds(
     };
     let mut known = false;
     for [of_left, of_right] in readings {
-        let (Some(first), Some(second)) = (value(left.tokens, *of_left), value(right.tokens, *of_right)) else {
-            continue;
-        };
+        let first = value(left.tokens, left.first, *of_left);
+        let second = value(right.tokens, right.first, *of_right);
+        let (Some(first), Some(second)) = (first, second) else { continue };
         known = true;
         let result = if computes.1 { left.plain(*of_left, !computes.0) } else { right.plain(*of_right, true) };
-        let computed = if computes.1 && !computes.0 { second } else { first };
+        let other = if computes.1 && !computes.0 { second } else { first };
         let equal = match result {
-            Some(result) => is_result(computed, result, rough) || (!computes.1 && right.is_remaining(computed, result)),
+            Some(result) => is_result(other, result, rough) || (!computes.1 && right.is_remaining(other, result)),
             None => {
                 touch(first, second) || right.plain(*of_right, true).is_some_and(|start| is_result(first, start, rough))
             }
@@ -103,7 +109,9 @@ pub(super) fn holds(
             return Some(true);
         }
     }
-    known.then_some(false)
+    // The last number of a text that was cut may be half of one.
+    let is_cut = right.rest.is_empty() && right.tokens.last().is_some_and(|placed| placed.end == text.len());
+    (known && !is_cut).then_some(false)
 }
 
 /// Whether the left side names things rather than to compute: `2 shirts + 3 hats = $35`, `3 feet = 3 × 12`.
@@ -171,18 +179,22 @@ impl Side<'_> {
     fn plain(&self, percent: Percent, wanted: bool) -> Option<Written> {
         let number = self.numbers().next().filter(|_| wanted)?;
         let scale = if number.percent && percent != Percent::Plain { 0.01 } else { 1.0 };
-        let place = if number.decimals == 0 { 0.0 } else { scale * 10f64.powi(-(number.decimals as i32)) };
+        // Whole percentages are as good as always rounded; other whole numbers are not.
+        let is_whole = number.decimals == 0 && !number.percent;
+        let place = if is_whole { 0.0 } else { scale * 10f64.powi(-(number.decimals as i32)) };
         Some(Written { value: number.value * scale, place })
     }
 
     /// Whether the text names a remainder after the whole quotient `result`.
     fn is_remaining(&self, computed: Interval, result: Written) -> bool {
-        let mut words = self.rest.iter().take(4).take_while(|placed| placed.token != Token::Line);
+        let mut words = self.rest.iter().take(REMAINDER_TOKENS).take_while(|placed| placed.token != Token::Line);
         let says = words.any(|placed| {
             let word = &self.text[placed.start..placed.end];
-            ["r", "remainder", "left", "leftover"].iter().any(|name| word.eq_ignore_ascii_case(name))
+            ["r", "remainder", "remaining", "left", "leftover", "over", "extra"]
+                .iter()
+                .any(|name| word.eq_ignore_ascii_case(name))
         });
-        says && result.place == 0.0 && computed.low.floor() == result.value
+        says && result.place == 0.0 && (computed.low.floor() - result.value).abs() < 1e-6
     }
 
     /// The measure of the last number, singular.

@@ -67,10 +67,9 @@ impl Checker {
             let Some(left) = side::before(text, &self.tokens, at) else { continue };
             let Some(right) = side::after(text, &self.tokens, at) else { continue };
             let written = &text[self.tokens[left.start].start..self.tokens[right.end - 1].end];
-            if let Some(holds) = comparison::holds(text, &self.tokens, left, right, rough) {
-                if !found(Equation { text: written, holds }) {
-                    return;
-                }
+            let holds = comparison::holds(text, &self.tokens, left, right, rough);
+            if holds.is_some_and(|holds| !found(Equation { text: written, holds })) {
+                return;
             }
         }
     }

@@ -21,8 +21,10 @@ pub(super) fn before(text: &str, tokens: &[Placed], equals: usize) -> Option<Ran
         let Some(previous) = at.checked_sub(1) else { return Some(0..end) };
         match tokens[previous].token {
             Token::Line | Token::Break | Token::Equals { .. } | Token::Open(_) => return Some(at..end),
-            Token::Word if is_variable(text, tokens[previous]) => return None,
-            Token::Word => return Some(at..end),
+            Token::Word => {
+                let is_understood = !is_variable(text, tokens[previous]) && !is_remark(tokens, at);
+                return is_understood.then_some(at..end);
+            }
             Token::Operator(_) => at = previous,
             Token::Number(_) | Token::Close(_) if begins_with_bracket => {}
             Token::Number(_) | Token::Close(_) | Token::Opaque => return None,
@@ -41,7 +43,9 @@ pub(super) fn after(text: &str, tokens: &[Placed], equals: usize) -> Option<Rang
         match token(at) {
             Some(Token::Open(Some(_))) if begins_operand(tokens, at) => continue,
             Some(Token::Opaque | Token::Number(_)) => return None,
-            Some(Token::Word) if is_variable(text, tokens[at]) => return None,
+            // `2(x)` is another number than 2.
+            Some(Token::Open(_)) if tokens[at].start == tokens[at - 1].end => return None,
+            Some(Token::Word) if is_variable(text, tokens[at]) || is_share(text, tokens, at) => return None,
             _ => {}
         }
         let words = tokens[at..].iter().take(UNIT_WORDS).take_while(|placed| placed.token == Token::Word).count();
@@ -88,7 +92,20 @@ fn operand_start(tokens: &[Placed], end: usize) -> Option<usize> {
 fn without_units(text: &str, tokens: &[Placed], end: usize) -> Option<usize> {
     let is_unit = |placed: &&Placed| placed.token == Token::Word && !is_variable(text, **placed);
     let words = tokens[..end].iter().rev().take(UNIT_WORDS).take_while(is_unit).count();
-    Some(end - words).filter(|at| *at > 0)
+    Some(end - words).filter(|at| *at > 0 && !is_share(text, tokens, *at))
+}
+
+/// Whether `of` stands at `at`: half *of his land* is a number that nobody knows.
+fn is_share(text: &str, tokens: &[Placed], at: usize) -> bool {
+    tokens.get(at).is_some_and(|placed| placed.token == Token::Word && &text[placed.start..placed.end] == "of")
+}
+
+/// Whether a bracket with words in it begins at `at`, as in `60 minutes (1 hour)`.
+fn is_remark(tokens: &[Placed], at: usize) -> bool {
+    match tokens[at].token {
+        Token::Open(Some(close)) => tokens[at..close].iter().any(|placed| placed.token == Token::Word),
+        _ => false,
+    }
 }
 
 /// A letter alone, but for those that are words.

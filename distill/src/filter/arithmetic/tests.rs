@@ -60,6 +60,8 @@ const RIGHT: &[&str] = &[
     "1/4 = 0.25",
     "5/20 = 1/4",
     "5kg + 3kg = 8kg",
+    "(9/13)*100 = 69%",
+    "17 / 5 = 3 whole boxes, and 2 apples are left over.",
 ];
 
 /// The last equation of each text must be wrong.
@@ -111,6 +113,12 @@ const UNJUDGED: &[&str] = &[
     "5 + 3 >= 9",
     "5 + 3 => 9",
     "3rd + 4 = 8",
+    "19xM + 18xT = 38",
+    "3/5 of his land = 12.8 hectares.",
+    "27 + 5 = 22 + 2(x).",
+    "60 minutes (1 hour) + 40 minutes = 100 minutes.",
+    "8.3 * 200 = $16",
+    "4 - $8 (-$4 spent on candy) = -$4",
     "1 / 0 = 7",
     "2 shirts + 3 hats = $35",
     "Cost of 2 shirts + Cost of 3 hats = 2 * 10 + 3 * 5",
@@ -132,7 +140,9 @@ fn right_equations_hold() {
 
 #[test]
 fn wrong_equations_do_not_hold() {
-    assert_eq!(failing(WRONG, |text| checked(text).iter().any(|(_, holds)| !holds)), [""; 0]);
+    // The last number of a text that ends without a full stop may have been cut.
+    assert_eq!(failing(WRONG, |text| checked(&format!("{text}.")).iter().any(|(_, holds)| !holds)), [""; 0]);
+    assert_eq!(checked("So 500 * 100 = $50"), []);
 }
 
 #[test]
@@ -155,15 +165,39 @@ fn time_grows_with_the_length_of_the_text() {
     {
         let started = std::time::Instant::now();
         let text = unit.repeat(400_000 / unit.len());
-        equations(&text);
+        checked(&text);
         assert!(started.elapsed().as_secs() < 10, "`{unit}` took {:?}", started.elapsed());
+    }
+}
+
+/// Rationales of a recorded file with an equation, with a wrong one, and all equations.
+fn counted(file: &str) -> Option<(usize, usize, usize)> {
+    let path = crate::dataset::tests::shared_data()?.join("teacher").join(file);
+    let (mut with, mut wrong, mut all) = (0, 0, 0);
+    for line in std::fs::read_to_string(path).unwrap().lines() {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        let found = equations(row["rationale"].as_str().unwrap());
+        all += found.len();
+        with += usize::from(!found.is_empty());
+        wrong += usize::from(found.iter().any(|equation| !equation.holds));
+    }
+    Some((with, wrong, all))
+}
+
+#[test]
+fn real_teachers_calculate_well_and_not_perfectly() {
+    // Of 25 flagged svamp equations drawn at random, 24 were found wrong by hand; one rounds up to whole buses.
+    for (file, least) in [("gpt-3.5-turbo-diverse.svamp.jsonl", 5000), ("text-davinci-002-kojima.gsm8k.jsonl", 400)] {
+        let Some((with, wrong, all)) = counted(file) else { return };
+        println!("{file}: {with} rationales with {all} equations, {wrong} wrong");
+        assert!(with > least && all > with && wrong > 0 && wrong * 8 < with, "{file}: {with}, {all}, {wrong}");
     }
 }
 
 proptest! {
     #[test]
     fn no_text_is_too_odd(text in "([0-9]{1,3}|[-+*/x=().,$% \n]|é|½|apples| of |\\PC){0,60}") {
-        equations(&text);
+        checked(&text);
     }
 
     #[test]

@@ -67,7 +67,10 @@ fn looks_rounded(number: Number) -> bool {
 }
 
 /// The value of the expression that `tokens` are; `None` where it has none, or is no expression after all.
-pub(super) fn value(tokens: &[Placed], percent: Percent) -> Option<Interval> {
+///
+/// `first` is the place of `tokens` among those of the text.
+pub(super) fn value(tokens: &[Placed], first: usize, percent: Percent) -> Option<Interval> {
+    let is_word = |placed: &Placed| placed.token == Token::Word;
     let mut machine = Machine { values: Vec::new(), waiting: Vec::new(), percent };
     let mut after_operand = false;
     let mut at = 0;
@@ -85,8 +88,13 @@ pub(super) fn value(tokens: &[Placed], percent: Percent) -> Option<Interval> {
                 }
                 after_operand = true;
             }
-            Token::Open(_) => {
+            Token::Open(close) => {
                 if after_operand {
+                    // `8 (4 of them red)` is a remark, not a product.
+                    let is_remark = close.is_none_or(|close| tokens[at..].iter().take(close - first - at).any(is_word));
+                    if is_remark {
+                        return None;
+                    }
                     machine.operator(Operator::Multiply)?;
                 }
                 machine.waiting.push(Waiting::Open);
