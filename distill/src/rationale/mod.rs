@@ -16,9 +16,9 @@ mod schema;
 mod standing;
 mod store;
 mod summary;
+mod survey;
 pub mod transfer;
 mod write;
-mod survey;
 
 pub use difference::Difference;
 pub use error::RationaleError;
@@ -30,8 +30,8 @@ pub use schema::{MOST_COMPLETIONS, MOST_EXAMPLES, MOST_SOURCES};
 pub use standing::{Standing, Uncounted};
 pub use store::{SourceRecord, Store};
 pub use summary::{Progress, Summary};
-pub(crate) use write::Outcome;
 pub use survey::{Judgement, Spending};
+pub(crate) use write::Outcome;
 
 #[cfg(test)]
 mod tests;

@@ -100,7 +100,8 @@ fn read(folder: &Path, path: &Path, name: &str, file: String) -> Result<Evaluati
 fn graded(path: &Path) -> Result<Vec<Graded>, ReportError> {
     let text = optional(path)?.unwrap_or_default();
     let read = |(index, line): (usize, &str)| {
-        let refuse = |error| ReportError::damaged(path, "a graded completion a line", format!("line {}: {error}", index + 1));
+        let refuse =
+            |error| ReportError::damaged(path, "a graded completion a line", format!("line {}: {error}", index + 1));
         serde_json::from_str(line).map_err(refuse)
     };
     text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(read).collect()

@@ -55,8 +55,7 @@ impl RunFacts {
         let settings = Settings::read(folder)?;
         let contract = contract(folder, settings.as_ref())?;
         let tokenizer = tokenizer(folder)?;
-        let (sources, lessons) =
-            teaching::read(folder, settings.as_ref(), contract.as_ref(), tokenizer.as_ref())?;
+        let (sources, lessons) = teaching::read(folder, settings.as_ref(), contract.as_ref(), tokenizer.as_ref())?;
         Ok(Self {
             name,
             stages: stages(folder)?,

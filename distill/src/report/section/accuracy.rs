@@ -54,7 +54,8 @@ fn theirs<'a>(size: &str, task: &str, evaluation: &'a str) -> Vec<Row<'a>> {
         source: "published.csv".to_owned(),
     };
     let students = published::of_size(size, task);
-    let mut rows: Vec<Row<'a>> = students.map(|theirs| row(theirs.who(), &theirs.method, theirs.accuracy_percent)).collect();
+    let mut rows: Vec<Row<'a>> =
+        students.map(|theirs| row(theirs.who(), &theirs.method, theirs.accuracy_percent)).collect();
     let teacher = published::accuracy("teacher", "text-davinci-002", task);
     rows.extend(teacher.map(|percent| row("text-davinci-002 175B".to_owned(), "Zero-shot-CoT (teacher)", percent)));
     rows.extend(published::accuracy("random", "", task).map(|percent| row("guessing".to_owned(), "Random", percent)));
@@ -141,9 +142,10 @@ pub(super) fn drawing(runs: &[RunFacts]) -> Figure {
         h3 { (evaluation) }
         (forest(&format!("accuracy on {evaluation} in percent, one row a student"), whiskers, *random))
     } } } };
-    let caption = "Filled circles: ours, with the 95 % score interval (Wilson). Diamonds: published, without intervals. Dashed \
+    let caption =
+        "Filled circles: ours, with the 95 % score interval (Wilson). Diamonds: published, without intervals. Dashed \
                    line: guessing. Accuracy in percent; the same numbers as in the table above."
-        .to_owned();
+            .to_owned();
     Figure::new(name, title, caption, body, table)
 }
 

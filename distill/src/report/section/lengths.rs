@@ -23,7 +23,8 @@ pub(super) fn figure(runs: &[RunFacts]) -> Figure {
 
 fn panel(run: &RunFacts) -> Option<Panel> {
     let reasons = run.contract.as_ref().is_none_or(|contract| contract.answer_marker.is_some());
-    let teacher: Vec<usize> = if reasons { run.lessons.taken.iter().map(|lesson| lesson.length).collect() } else { Vec::new() };
+    let teacher: Vec<usize> =
+        if reasons { run.lessons.taken.iter().map(|lesson| lesson.length).collect() } else { Vec::new() };
     let graded = run.evaluations.iter().flat_map(|evaluation| &evaluation.graded);
     let student: Vec<usize> = graded.filter(|_| run.has_tokenizer).map(|graded| graded.tokens).collect();
     let longest = teacher.iter().chain(&student).copied().max()?;

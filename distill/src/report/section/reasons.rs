@@ -34,7 +34,8 @@ pub(super) fn figure(runs: &[RunFacts]) -> Figure {
                 Cell::Percent(100.0 * share(*count)),
             ]);
         }
-        let drawn: Vec<Bar> = verdicts.iter().map(|(reason, count)| bar(reason.as_deref(), *count, share(*count))).collect();
+        let drawn: Vec<Bar> =
+            verdicts.iter().map(|(reason, count)| bar(reason.as_deref(), *count, share(*count))).collect();
         panels.push((run.name.as_str(), total, drawn));
     }
     if panels.is_empty() {

@@ -27,7 +27,9 @@ pub(in crate::report) fn settings(runs: &[RunFacts]) -> Markup {
             Cell::Text(stages(run)),
             Cell::or_unknown(arrived(run), Cell::Text),
             Cell::or_unknown(run.stages.values().next(), |record| Cell::Text(record.created_by.clone())),
-            Cell::or_unknown(run.settings.as_ref(), |settings| Cell::Text(settings.digest.to_string()[7..19].to_owned())),
+            Cell::or_unknown(run.settings.as_ref(), |settings| {
+                Cell::Text(settings.digest.to_string()[7..19].to_owned())
+            }),
         ]);
     }
     html! {

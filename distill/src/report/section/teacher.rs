@@ -41,7 +41,8 @@ pub(super) fn figure(runs: &[RunFacts]) -> Figure {
 
 fn row(run: &RunFacts, source: &SourceFacts) -> Vec<Cell> {
     let task = source.task.as_deref().filter(|task| !task.is_empty());
-    let interval = source.correct.filter(|_| source.done > 0).map(|correct| wilson(correct as usize, source.done as usize));
+    let interval =
+        source.correct.filter(|_| source.done > 0).map(|correct| wilson(correct as usize, source.done as usize));
     let percent = source.correct.filter(|_| source.done > 0).map(|correct| 100.0 * correct as f64 / source.done as f64);
     let published = task.and_then(|task| published::accuracy("teacher", "text-davinci-002", task));
     vec![
