@@ -50,9 +50,12 @@ pub fn staging_path(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.{}.partial", std::process::id()))
 }
 
+/// Name of the file in a folder that whoever writes to the folder holds a lock on.
+pub const LOCK: &str = "lock";
+
 /// Removes what killed processes left of unfinished writes in `folder` and the folders below it.
 ///
-/// Only for a folder that no other process writes to.
+/// Only for a folder that no other process writes to; folders below it that have a [`LOCK`] of their own are left alone.
 ///
 /// # Errors
 /// Whatever the file system answers.
@@ -64,6 +67,7 @@ pub fn remove_leftovers(folder: &Path) -> io::Result<()> {
         match (is_leftover, path.is_dir()) {
             (true, true) => fs::remove_dir_all(&path)?,
             (true, false) => fs::remove_file(&path)?,
+            (false, true) if path.join(LOCK).exists() => {}
             (false, true) => remove_leftovers(&path)?,
             (false, false) => {}
         }
@@ -78,6 +82,19 @@ fn with_path(source: &io::Error, path: &Path) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn leftovers_are_removed_but_not_those_of_a_locked_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["mine", "theirs"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+            fs::write(folder.path().join(name).join(".a.1.partial"), "half").unwrap();
+        }
+        fs::write(folder.path().join("theirs").join(LOCK), "").unwrap();
+        remove_leftovers(folder.path()).unwrap();
+        assert!(!folder.path().join("mine/.a.1.partial").exists());
+        assert!(folder.path().join("theirs/.a.1.partial").exists());
+    }
 
     #[test]
     fn a_failed_write_leaves_the_old_file_and_no_leftover() {

@@ -26,6 +26,7 @@ pub use sweep::{AxisValue, Sweep, Variant};
 pub use train::TrainTable;
 
 use crate::dataset::SplitReference;
+use crate::filter::Criterion;
 use crate::teacher::prompting::ExemplarError;
 use crate::vocabulary::VocabularyPlan;
 
@@ -163,6 +164,13 @@ pub struct FilterTable {
     /// The grader of the teacher's answers; the contract's if absent.
     #[serde(default)]
     pub grader: Option<Grader>,
+    /// What is asked of every rationale, in order; the first criterion that objects decides. The published filter,
+    /// `["rationale", "answer"]`, if absent; nothing at all if empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub criteria: Option<Vec<Criterion>>,
+    /// What is looked for in kept rationales and counted, without rejecting any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub report: Vec<Criterion>,
 }
 
 /// The export.

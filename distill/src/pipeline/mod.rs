@@ -5,6 +5,10 @@
 mod compare;
 mod data;
 mod error;
+mod estimate;
+mod explanation;
+mod judging;
+mod lesson;
 mod measure;
 mod stage;
 mod student;
@@ -16,6 +20,8 @@ use std::path::{Path, PathBuf};
 
 pub use compare::{Comparison, MethodPair, MethodResult, compare};
 pub use error::PipelineError;
+pub use estimate::{completions_failed, estimates};
+pub use explanation::{Explanation, explain, rationales};
 pub use measure::measure;
 pub use stage::StageRecord;
 pub use sweep::{SweepPlan, SweepReport, VariantReport, VariantState, sweep};
@@ -25,6 +31,7 @@ use pupil_models::durable;
 use crate::eval::EvalReport;
 use crate::experiment::Plan;
 use crate::interrupt::Interrupt;
+use crate::teacher::{Shard, TeachOptions};
 
 /// The settings of the latest stage that was run, beside its results.
 pub const EXPERIMENT: &str = "experiment.toml";
@@ -94,7 +101,7 @@ pub enum Report {
 fn lock(folder: &Path) -> Result<File, PipelineError> {
     let failed = |path: &Path, source| PipelineError::File { path: path.to_owned(), source };
     std::fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
-    let path = folder.join("lock");
+    let path = folder.join(durable::LOCK);
     let lock = File::create(&path).map_err(|source| failed(&path, source))?;
     match lock.try_lock() {
         Ok(()) => {
@@ -106,11 +113,24 @@ fn lock(folder: &Path) -> Result<File, PipelineError> {
     }
 }
 
+/// Folder of the shards' folders.
+const SHARDS: &str = "shards";
+
+/// The folder of a run, or of one of its shards.
+fn folder(plan: &Plan, shard: Option<Shard>) -> PathBuf {
+    match shard {
+        Some(shard) => plan.folder.join(SHARDS).join(shard.folder()),
+        None => plan.folder.clone(),
+    }
+}
+
 /// A run under way; it holds the folder's lock.
 pub struct Run<'a> {
     plan: &'a Plan,
     interrupt: &'a Interrupt,
     watch: &'a mut dyn FnMut(Report),
+    teach: TeachOptions,
+    folder: PathBuf,
     _lock: File,
 }
 
@@ -124,7 +144,22 @@ impl<'a> Run<'a> {
         interrupt: &'a Interrupt,
         watch: &'a mut dyn FnMut(Report),
     ) -> Result<Self, PipelineError> {
-        Ok(Self { plan, interrupt, watch, _lock: lock(&plan.folder)? })
+        Self::open_with(plan, TeachOptions::default(), interrupt, watch)
+    }
+
+    /// As [`Self::open`], with what the user says about the teachers; a shard has a folder and a lock of its own.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(
+        plan: &'a Plan,
+        teach: TeachOptions,
+        interrupt: &'a Interrupt,
+        watch: &'a mut dyn FnMut(Report),
+    ) -> Result<Self, PipelineError> {
+        let folder = folder(plan, teach.shard);
+        let lock = lock(&folder)?;
+        Ok(Self { plan, interrupt, watch, teach, folder, _lock: lock })
     }
 
     /// Runs the stages up to and including `last`; those that are done are passed over.
@@ -152,7 +187,16 @@ impl<'a> Run<'a> {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.plan.folder.join(name)
+        self.folder.join(name)
+    }
+
+    /// Lets a stage be done again that was finished with other inputs.
+    fn accept(&mut self, record: &str, inputs: &stage::Inputs) -> Result<(), PipelineError> {
+        let stage = stage::Stage::new(&self.folder, record, inputs.clone());
+        if let Some(differing) = stage.reopen()? {
+            (self.watch)(Report::Note(format!("stage `{record}` goes on with other inputs: `{differing}`")));
+        }
+        Ok(())
     }
 
     fn record_experiment(&self) -> Result<(), PipelineError> {
@@ -163,14 +207,14 @@ impl<'a> Run<'a> {
     }
 
     /// Does a stage's work unless its record, named `record`, says that it is done; `work` returns the record's counts.
-    fn once(
+    fn once<Name: AsRef<str>>(
         &mut self,
         name: StageName,
         record: &str,
         inputs: stage::Inputs,
-        work: impl FnOnce(&mut Self, &stage::Stage<'_>) -> Result<Vec<(&'static str, f64)>, PipelineError>,
+        work: impl FnOnce(&mut Self, &stage::Stage<'_>) -> Result<Vec<(Name, f64)>, PipelineError>,
     ) -> Result<(), PipelineError> {
-        let stage = stage::Stage::new(&self.plan.folder, record, inputs);
+        let stage = stage::Stage::new(&self.folder, record, inputs);
         if let stage::Standing::Done(record) = stage.standing()? {
             (self.watch)(Report::Finished { stage: name, record, earlier: true });
             return Ok(());

@@ -106,16 +106,44 @@ impl<'a> Stage<'a> {
         })
     }
 
+    /// Removes the record of a stage that was finished with other inputs; their names, if it was.
+    pub(super) fn reopen(&self) -> Result<Option<String>, PipelineError> {
+        match self.standing() {
+            Err(PipelineError::OtherInputs { differing, path, .. }) => {
+                fs::remove_file(&path).map_err(|source| PipelineError::File { path, source })?;
+                Ok(Some(differing))
+            }
+            Err(error) => Err(error),
+            Ok(_) => Ok(None),
+        }
+    }
+
+    /// Removes the record, so that the stage is due again.
+    pub(super) fn forget(&self) -> Result<(), PipelineError> {
+        let removed = fs::remove_file(&self.path).and_then(|()| durable::sync_folder(&self.path));
+        match removed {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(PipelineError::File { path: self.path.clone(), source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether there is a record, with whatever inputs.
+    pub(super) fn is_recorded(&self) -> bool {
+        self.path.exists()
+    }
+
     pub(super) fn fingerprint(&self) -> Digest {
         self.inputs.fingerprint()
     }
 
     /// Marks the stage as done.
-    pub(super) fn finish(self, counts: &[(&str, f64)]) -> Result<StageRecord, PipelineError> {
+    pub(super) fn finish(self, counts: &[(impl AsRef<str>, f64)]) -> Result<StageRecord, PipelineError> {
         let record = StageRecord {
             created_by: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
             inputs: self.inputs.0,
-            counts: counts.iter().map(|&(name, count)| (name.to_owned(), count)).collect(),
+            counts: counts.iter().map(|(name, count)| (name.as_ref().to_owned(), *count)).collect(),
         };
         // Maps of strings and numbers always serialise.
         let text = toml::to_string(&record).unwrap_or_default();

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use pupil_models::durable;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::record::{ExampleKey, Record};
 use super::row::{self, EXAMPLE, RECORD};
+use super::store::beside;
 use super::{RationaleError, SourceRecord, Store, schema};
 use crate::dataset::Example;
 
@@ -39,16 +41,28 @@ pub fn salvage(damaged: &Path, target: &Path) -> Result<SalvageReport, Rationale
         return Err(RationaleError::Store { path: target.to_owned(), expected, found });
     }
     let wreck = Wreck::open(damaged)?;
-    let mut store = Store::open(target)?;
-    store.atomically(|store| {
-        let mut report = SalvageReport::default();
-        for source in wreck.sources()? {
-            store.register(&source, &[])?;
-            wreck.copy_source(source.number, store, &mut report)?;
-        }
-        wreck.copy_notes(store, &mut report);
+    let sources = wreck.sources()?;
+    // Under another name until it is whole: what a killed salvage left is of no use.
+    let staged = beside(target, ".partial");
+    let companions = ["", "-wal", "-shm", ".lock"].map(|suffix| beside(&staged, suffix));
+    let remove = || companions.iter().try_for_each(|path| remove_file(path));
+    let failed = |source| RationaleError::Write { path: target.to_owned(), source };
+    remove().map_err(failed)?;
+    let copied = Store::open(&staged).and_then(|mut store| wreck.copy(&sources, &mut store));
+    let moved = copied.and_then(|report| {
+        std::fs::rename(&staged, target).and_then(|()| durable::sync_folder(target)).map_err(failed)?;
         Ok(report)
-    })
+    });
+    // Of a copy that is whole only the lock is left.
+    remove().map_err(failed)?;
+    moved
+}
+
+fn remove_file(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 /// A store of which any read may fail.
@@ -76,6 +90,18 @@ impl<'a> Wreck<'a> {
             rows.collect::<rusqlite::Result<_>>()
         };
         read().map_err(|source| RationaleError::database(self.path, source))
+    }
+
+    fn copy(&self, sources: &[SourceRecord], store: &mut Store) -> Result<SalvageReport, RationaleError> {
+        store.atomically(|store| {
+            let mut report = SalvageReport::default();
+            for source in sources {
+                store.register(source, &[])?;
+                self.copy_source(source.number, store, &mut report)?;
+            }
+            self.copy_notes(store, &mut report);
+            Ok(report)
+        })
     }
 
     fn copy_source(&self, source: u32, store: &mut Store, report: &mut SalvageReport) -> Result<(), RationaleError> {

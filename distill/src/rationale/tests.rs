@@ -88,9 +88,17 @@ fn other_examples_or_settings_are_refused() {
     let (_folder, mut store) = store_with(&[]);
     store.register(&source(), &examples(3)).unwrap();
     let other = SourceRecord { settings: "{\"temperature\":1}".to_owned(), ..source() };
-    assert!(matches!(store.register(&other, &examples(3)), Err(RationaleError::OtherSource { .. })));
+    let error = store.register(&other, &examples(3)).unwrap_err().to_string();
+    assert!(
+        error.contains("source 0, was made with other settings: `temperature`: expected nothing, found 1"),
+        "{error}"
+    );
+    assert_eq!(store.accept(&other).unwrap().len(), 1);
+    store.register(&other, &examples(3)).unwrap();
+    assert!(store.register(&source(), &examples(3)).is_err(), "the change was recorded");
+    assert!(store.setting("accepted/0").unwrap().unwrap().contains("temperature"));
     let moved = vec![(0, Example::new("coin_flip", "7", "Heads?", "yes"))];
-    assert!(matches!(store.register(&source(), &moved), Err(RationaleError::OtherSource { .. })));
+    assert!(matches!(store.register(&other, &moved), Err(RationaleError::OtherSource { .. })));
 }
 
 #[test]
@@ -119,4 +127,102 @@ fn verdicts_choose_the_kept_rows() {
         })
         .unwrap();
     assert_eq!(kept, ["coin_flip/1#0"]);
+}
+
+#[test]
+fn a_clean_close_leaves_one_file_and_its_lock() {
+    let (folder, store) = store_with(&[record(0, 0, "a")]);
+    drop(store);
+    let mut names: Vec<String> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, ["rationales.db", "rationales.db.lock"]);
+}
+
+#[test]
+fn the_log_stays_short_while_a_reader_visits_every_row() {
+    let text = "x".repeat(100_000);
+    let rows = |position, from| (from..from + 40).map(|index| record(position, index, &text)).collect::<Vec<_>>();
+    let (folder, mut store) = store_with(&rows(0, 0));
+    let path = folder.path().join("rationales.db");
+    let interrupt = crate::interrupt::Interrupt::new();
+    let reading = std::thread::spawn({
+        let (path, interrupt) = (path.clone(), interrupt.clone());
+        move || {
+            let (reader, mut visits) = (Reader::open(&path).unwrap(), 0);
+            while !interrupt.is_requested() {
+                reader.visit(|_| Ok::<(), RationaleError>(())).unwrap();
+                visits += 1;
+            }
+            visits
+        }
+    });
+    let mut longest = 0;
+    for round in 0..30 {
+        store.put(&rows(1, round * 40)).unwrap();
+        longest = longest.max(std::fs::metadata(folder.path().join("rationales.db-wal")).unwrap().len());
+    }
+    interrupt.request();
+    assert!(reading.join().unwrap() > 0);
+    assert!(longest < 80 << 20, "120 MB were written, the log was {longest} bytes long");
+}
+
+#[test]
+fn a_merge_takes_everything_or_nothing_and_again_changes_nothing() {
+    let (one, mut first) = store_with(&[record(0, 0, "a"), record(1, 0, "b")]);
+    first.count_faults(0, "http_429", 3).unwrap();
+    drop(first);
+    let (two, second) = store_with(&[record(1, 0, "b"), record(2, 0, "c")]);
+    drop(second);
+    let (three, third) = store_with(&[record(0, 1, "d"), record(2, 0, "other")]);
+    drop(third);
+    let inputs = [one, two, three].map(|folder| (folder.path().join("rationales.db"), folder));
+    let paths: Vec<_> = inputs.iter().map(|(path, _)| path.clone()).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(&folder.path().join("merged.db")).unwrap();
+    let error = merge(&mut store, &paths).unwrap_err();
+    assert!(
+        matches!(&error, RationaleError::Conflict { id, path } if id == "coin_flip/2#0" && *path == paths[2]),
+        "{error}"
+    );
+    assert!(store.sources().unwrap().is_empty(), "nothing of the refused merge is there");
+    for written in [3, 0] {
+        let report = merge(&mut store, &paths[..2]).unwrap();
+        assert_eq!((report.written, report.same), (written, 4 - written));
+        assert_eq!(texts(&store), ["coin_flip/0#0 a", "coin_flip/1#0 b", "coin_flip/2#0 c"]);
+        assert_eq!(store.summaries().unwrap()[0].faults["http_429"], 3);
+    }
+}
+
+#[test]
+fn what_a_finished_completion_beats_does_not_depend_on_the_order_of_merging() {
+    let failed = Record { state: State::Failed, ..record(0, 0, "") };
+    let partial = Record { state: State::Partial, ..record(0, 0, "half") };
+    let stores = [failed, partial, record(0, 0, "whole")].map(|record| store_with(&[record]));
+    let paths = stores.map(|(folder, _)| (folder.path().join("rationales.db"), folder));
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open(&folder.path().join("merged.db")).unwrap();
+        for index in order {
+            merge(&mut store, &[paths[index].0.clone()]).unwrap();
+        }
+        assert_eq!(texts(&store), ["coin_flip/0#0 whole"]);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(&folder.path().join("merged.db")).unwrap();
+    merge(&mut store, &[paths[1].0.clone(), paths[0].0.clone()]).unwrap();
+    assert_eq!(store.states(ExampleKey::new(0, 0)).unwrap(), [(0, State::Partial)]);
+}
+
+#[test]
+fn a_merge_names_the_settings_that_differ() {
+    let (one, first) = store_with(&[]);
+    drop(first);
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(&folder.path().join("merged.db")).unwrap();
+    store.register(&SourceRecord { settings: r#"{"seed":7}"#.to_owned(), ..source() }, &[]).unwrap();
+    let error = merge(&mut store, &[one.path().join("rationales.db")]).unwrap_err().to_string();
+    assert!(error.contains("`seed`: expected 7, found nothing"), "{error}");
 }

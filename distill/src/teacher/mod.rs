@@ -11,6 +11,7 @@ pub mod openai;
 pub mod program;
 pub mod prompting;
 pub mod recorded;
+mod shard;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,7 @@ use crate::rationale::RationaleRow;
 
 pub use assignment::{Adaptive, Assignment, Degree, TeachOptions};
 pub use error::TeachError;
+pub use shard::{Shard, ShardError};
 
 /// What a teacher wrote about one example.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

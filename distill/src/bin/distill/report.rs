@@ -5,6 +5,7 @@ use std::io::Write;
 use pupil_distill::eval::EvalReport;
 use pupil_distill::experiment::ExperimentError;
 use pupil_distill::pipeline::{PipelineError, Report, StageName};
+use pupil_distill::rationale::RationaleError;
 use pupil_distill::train::TrainError;
 
 /// A line on stderr; a closed stderr is nobody's loss.
@@ -55,10 +56,32 @@ fn short(count: f64) -> String {
     if count.abs() < 1e-3 { format!("{count:.1e}") } else { format!("{count:.4}") }
 }
 
+fn rationale_hint(error: &RationaleError) -> Option<String> {
+    match error {
+        RationaleError::Damaged { path, .. } => {
+            let path = path.display();
+            Some(format!("`distill rationales salvage {path} --out NEW.db` copies what can be read into a new store"))
+        }
+        RationaleError::Disk { .. } => Some("make room, or mend the disk; the same command then continues".to_owned()),
+        RationaleError::OtherSettings { .. } => Some(
+            "go back to those settings, give the run another name with --name, or go on with `distill teach --accept`"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
 /// The mend of a common mistake, if the error is one.
 pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
     let pipeline = error.downcast_ref::<PipelineError>();
     match pipeline {
+        Some(PipelineError::OtherInputs { stage, .. }) if stage == "filter" => {
+            return Some(
+                "samples were made of what it kept: `distill filter EXPERIMENT --again` judges again and forgets them, \
+                 `distill run EXPERIMENT --name NEW` after `distill filter EXPERIMENT --name NEW --rationales-of OLD` keeps both"
+                    .to_owned(),
+            );
+        }
         Some(PipelineError::OtherInputs { path, .. }) => {
             let folder = path.parent().unwrap_or(path);
             return Some(format!("give the run another name with --name, or remove `{}`", folder.display()));
@@ -69,10 +92,24 @@ pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
                 "give the run another name with --name, or go back to the settings it was started with".to_owned(),
             );
         }
-        Some(PipelineError::NothingKept { .. }) => {
-            return Some("`rejected.jsonl` in the run's folder has a reason for each".to_owned());
+        Some(PipelineError::NothingKept { .. } | PipelineError::NoCompletion { .. }) => {
+            return Some(
+                "`distill filter EXPERIMENT --rejected` lists ids and reasons, `--explain ID` shows one".to_owned(),
+            );
+        }
+        Some(PipelineError::AlreadyTrained { .. }) => {
+            return Some(
+                "`distill filter EXPERIMENT --name NEW --rationales-of OLD` judges in a run of its own".to_owned(),
+            );
         }
         _ => {}
+    }
+    // A transparent error is no link of the chain.
+    if let Some(PipelineError::Rationale(error)) = pipeline {
+        return rationale_hint(error);
+    }
+    if let Some(hint) = error.chain().find_map(|cause| cause.downcast_ref().and_then(rationale_hint)) {
+        return Some(hint);
     }
     if let Some(ExperimentError::Sweep { .. }) = error.downcast_ref() {
         return Some("`distill sweep` runs every variant".to_owned());

@@ -11,6 +11,7 @@ use pupil_distill::export::{ExportPlan, export as export_checkpoint};
 use pupil_distill::interrupt::Interrupt;
 use pupil_distill::pipeline::{Run, StageName, measure};
 use pupil_distill::sample;
+use pupil_distill::teacher::TeachOptions;
 use pupil_models::bundle::TOKENIZER;
 use pupil_models::contract::ReasoningContract;
 use pupil_models::tokenizer::Tokenizer;
@@ -80,9 +81,14 @@ fn no_training(method: PromptingMethod) -> ExperimentError {
 
 /// Runs a plan up to and including `last`, reporting on stderr.
 pub(crate) fn run_plan(plan: &Plan, last: StageName) -> anyhow::Result<()> {
+    run_plan_with(plan, TeachOptions { notice: Some(report::line), ..TeachOptions::default() }, last)
+}
+
+/// As [`run_plan`], with what the user says about the teachers.
+pub(crate) fn run_plan_with(plan: &Plan, teach: TeachOptions, last: StageName) -> anyhow::Result<()> {
     let interrupt = Interrupt::on_signals()?;
     let mut watch = report::watch;
-    Run::open(plan, &interrupt, &mut watch)?.through(last)?;
+    Run::open_with(plan, teach, &interrupt, &mut watch)?.through(last)?;
     Ok(())
 }
 

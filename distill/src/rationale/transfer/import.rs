@@ -106,7 +106,7 @@ struct Import<'a> {
     /// Positions after the last example, by source.
     ends: HashMap<u32, u64>,
     /// Rows of one example come together.
-    last: Option<(u32, String, Example, ExampleKey)>,
+    last: Option<(Option<u32>, String, Example, ExampleKey)>,
     report: ImportReport,
     name_bad: &'a mut dyn FnMut(BadRow),
 }
@@ -230,14 +230,7 @@ impl Import<'_> {
         {
             return Ok(Ok(*key));
         }
-        let mut candidates: Vec<u32> =
-            self.sources.iter().filter(|source| source.teacher == row.teacher).map(|source| source.number).collect();
-        // The row's own source first.
-        candidates.sort_by_key(|&number| (number != row.source, number));
-        let mut place = None;
-        for &source in &candidates {
-            place = place.or(self.store.find(source, &row.example.id)?);
-        }
+        let place = self.find(row)?;
         let key = match (place, self.placement) {
             (Some(key), _) => {
                 let known = self.store.example(key)?;
@@ -251,19 +244,42 @@ impl Import<'_> {
                 let expected = "an example and a teacher of the experiment";
                 return Ok(Err((expected, format!("`{}` of `{}`", row.example.id, row.teacher))));
             }
-            (None, Placement::Free) => self.register(row, candidates.first().copied())?,
+            (None, Placement::Free) => self.register(row)?,
         };
         self.last = Some((row.source, row.teacher.clone(), row.example.clone(), key));
         Ok(Ok(key))
     }
 
-    fn register(&mut self, row: &ExchangedRow, known: Option<u32>) -> Result<ExampleKey, RationaleError> {
-        let source = match known {
-            Some(source) => source,
-            None => {
-                let is_taken = self.sources.iter().any(|source| source.number == row.source);
+    /// The sources of the row's teacher: its own first, where it says which that is.
+    fn candidates(&self, row: &ExchangedRow) -> Vec<u32> {
+        let of_teacher = self.sources.iter().filter(|source| source.teacher == row.teacher);
+        let mut candidates: Vec<u32> = of_teacher.map(|source| source.number).collect();
+        candidates.sort_by_key(|&number| (Some(number) != row.source, number));
+        candidates
+    }
+
+    fn find(&self, row: &ExchangedRow) -> Result<Option<ExampleKey>, RationaleError> {
+        for source in self.candidates(row) {
+            let place = self.store.find(source, &row.example.id)?;
+            if place.is_some() {
+                return Ok(place);
+            }
+            // A new store becomes what the old one was, with the same example in several sources.
+            if self.placement == Placement::Free && Some(source) == row.source {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    fn register(&mut self, row: &ExchangedRow) -> Result<ExampleKey, RationaleError> {
+        let known = self.candidates(row).first().copied();
+        let is_free = |number: &u32| self.sources.iter().all(|source| source.number != *number);
+        let source = match (row.source.filter(is_free), known) {
+            (None, Some(known)) => known,
+            (wanted, _) => {
                 let next = self.sources.iter().map(|source| source.number + 1).max().unwrap_or(0);
-                let number = if is_taken { next } else { row.source };
+                let number = wanted.unwrap_or(next);
                 let source = SourceRecord { number, teacher: row.teacher.clone(), settings: "{}".to_owned() };
                 self.store.register(&source, &[])?;
                 self.sources.push(source);

@@ -18,26 +18,21 @@ pub use export::{Choice, Format, export};
 pub use import::{BadRow, ImportReport, Placement, import};
 pub use lines::MOST_LINE_BYTES;
 
-/// A rationale between stores: the row, and the source that it has there where that is not the first one.
+/// A rationale between stores: the row, and the number of its source where it came from a store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ExchangedRow {
     example: Example,
     teacher: String,
     completion: Completion,
-    #[serde(default, skip_serializing_if = "is_first")]
-    source: u32,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
-fn is_first(source: &u32) -> bool {
-    *source == 0
+    #[serde(default)]
+    source: Option<u32>,
 }
 
 impl ExchangedRow {
     fn new(row: RationaleRow, source: u32) -> Self {
         let RationaleRow { example, teacher, completion } = row;
-        Self { example, teacher, completion, source }
+        Self { example, teacher, completion, source: Some(source) }
     }
 
     /// About how much memory it takes.

@@ -51,7 +51,7 @@ impl Places {
         let find = |(name, is_required): (&str, bool)| {
             let place = schema.columns().iter().position(|column| column.path().string() == name);
             match place {
-                None if is_required && name != "source" => Err(format!("no column `{name}`")),
+                None if is_required => Err(format!("no column `{name}`")),
                 place => Ok(place),
             }
         };
@@ -167,15 +167,15 @@ impl Batch {
             column.and_then(|column| self.numbers[column][row])
         };
         let small = |name: &str| {
-            let number = number(name).unwrap_or(0);
-            u32::try_from(number).map_err(|_| format!("{number} as `{name}`"))
+            let small = number(name).map(|number| u32::try_from(number).map_err(|_| format!("{number} as `{name}`")));
+            small.transpose()
         };
         Ok(ExchangedRow {
             example: Example { id: text("id")?, task: text("task")?, question: text("question")?, gold: text("gold")? },
             teacher: text("teacher")?,
             source: small("source")?,
             completion: Completion {
-                index: small("index")?,
+                index: small("index")?.ok_or("no `index`")?,
                 prompt: optional("prompt")?,
                 rationale: text("rationale")?,
                 prediction: optional("prediction")?,

@@ -34,7 +34,7 @@ pub(super) const TEXTS: [(&str, bool); 12] = [
 ];
 
 /// Columns of numbers, after those of text.
-pub(super) const NUMBERS: [(&str, bool); 3] = [("index", true), ("source", true), ("seed", false)];
+pub(super) const NUMBERS: [(&str, bool); 3] = [("index", true), ("source", false), ("seed", false)];
 
 /// Collects rows and writes them group by group.
 pub(super) struct ParquetWriter<W: Write + Send> {
@@ -100,7 +100,7 @@ impl<W: Write + Send> ParquetWriter<W> {
             column.push(text.map(|text| ByteArray::from(text.into_bytes())));
         }
         let numbers =
-            [Some(i64::from(completion.index)), Some(i64::from(source)), completion.seed.map(|seed| seed as i64)];
+            [Some(i64::from(completion.index)), source.map(i64::from), completion.seed.map(|seed| seed as i64)];
         for (column, number) in self.numbers.iter_mut().zip(numbers) {
             column.push(number);
         }
