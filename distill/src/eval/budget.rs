@@ -65,7 +65,7 @@ pub fn by_budget(
 fn generate(engine: &mut Engine, prompt: &str) -> Result<Whole, GenerateError> {
     let mut generation = engine.stream(prompt, &Request::default())?;
     let mut solution = None;
-    while let Some(event) = generation.next() {
+    for event in generation.by_ref() {
         if let pupil_runtime::Event::Finished(finished) = event? {
             solution = Some(finished);
         }

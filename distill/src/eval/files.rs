@@ -50,12 +50,12 @@ pub fn read(folder: &Path, name: &str) -> std::io::Result<Evaluated> {
     Ok((report, graded))
 }
 
-/// Writes `eval-NAME.budgets.json`: a list of [`BudgetReport`].
+/// Writes `budgets-NAME.json`: a list of [`BudgetReport`].
 ///
 /// # Errors
 /// The file cannot be written; it is whole or absent.
 pub fn write_budgets(folder: &Path, name: &str, budgets: &[BudgetReport]) -> std::io::Result<()> {
-    durable::write(&folder.join(format!("eval-{name}.budgets.json")), line(&budgets).as_bytes())
+    durable::write(&folder.join(format!("budgets-{name}.json")), line(&budgets).as_bytes())
 }
 
 // Reports are plain structs, which always serialise.

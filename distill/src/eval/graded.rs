@@ -36,6 +36,7 @@ pub struct EvalReport {
 }
 
 /// One graded completion.
+#[expect(clippy::struct_excessive_bools, reason = "each is a finding of its own, and a key of its own in files")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GradedCompletion {
     /// Id of the example.

@@ -199,7 +199,7 @@ pub struct EvalTable {
     /// Whether a dataset that is not there is passed over with a note, instead of being an error.
     #[serde(default)]
     pub optional: bool,
-    /// Token budgets L_p with which the student is measured besides: accuracy and completeness of completions that are cut
+    /// Token budgets `L_p` with which the student is measured besides: accuracy and completeness of completions that are cut
     /// there.
     #[serde(default)]
     pub budgets: Vec<usize>,

@@ -3,7 +3,7 @@
 //! Every key of the table is an axis: a dotted path into the experiment, with a list of values. `*` in a path stands for
 //! every element of a list, a number for one. A value that is a table is laid over the table that is there; the tables of
 //! `variant` are laid over the whole experiment. Some axes have names of their own: `degree`, `completions`, `seed`, `split`
-//! (a split file), `rationale_tokens` (L_r) and `prediction_tokens` (L_p).
+//! (a split file), `rationale_tokens` (`L_r`) and `prediction_tokens` (`L_p`).
 
 mod overlay;
 
