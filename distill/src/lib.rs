@@ -27,6 +27,7 @@ pub mod eval;
 pub mod experiment;
 pub mod export;
 pub mod filter;
+pub mod grading;
 pub mod interrupt;
 pub mod keyed;
 pub mod numpy;

@@ -28,6 +28,12 @@ impl Progress {
         self.0.inc(1);
     }
 
+    /// Shows that `done` of `total` units are done.
+    pub fn set(&self, done: u64, total: u64) {
+        self.0.set_length(total);
+        self.0.set_position(done);
+    }
+
     /// Shows a short text behind the bar.
     pub fn note(&self, text: String) {
         self.0.set_message(text);

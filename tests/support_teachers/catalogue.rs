@@ -4,6 +4,8 @@ use crate::fault::{Cause, Course, Fault, FaultType, Outage, Streaming, Wait, Whe
 
 /// Most faults: what the first two attempts of a request meet, often.
 const EARLY: When = When::Attempts { first: 2, share: 0.3 };
+/// Replies that make no sense, of which the client bears three a question; a question of two steps meets two.
+const MALFORMED: When = When::Attempts { first: 1, share: 0.5 };
 /// Faults that cost real time.
 const RARE: When = When::Attempts { first: 1, share: 0.04 };
 /// Throttling, which stops the whole endpoint.
@@ -16,7 +18,7 @@ const fn replies(number: u8, name: &'static str, when: When, faults: &'static [F
 
 const fn address(number: u8, name: &'static str, url: &'static str, said: &'static str) -> FaultType {
     let course = Course::Stops(said);
-    FaultType { cause: Cause::Address(url), course, ..replies(number, name, EARLY, &[]) }
+    FaultType { cause: Cause::Address(url), course, needs_timeouts: true, ..replies(number, name, EARLY, &[]) }
 }
 
 const fn outage(number: u8, name: &'static str, outage: Outage) -> FaultType {
@@ -58,7 +60,7 @@ pub(crate) const CATALOGUE: [FaultType; 30] = [
         EARLY,
         &[Fault::NoFinish { done: true }, Fault::NoFinish { done: false }],
     )),
-    streamed(replies(13, "malformed event", EARLY, &[Fault::MalformedEvent])),
+    streamed(replies(13, "malformed event", MALFORMED, &[Fault::MalformedEvent])),
     streamed(replies(14, "events in slices", When::Prompts { share: 0.3 }, &[Fault::Slices])),
     replies(15, "429 with seconds", THROTTLE, &[throttled(Wait::Seconds(1))]),
     replies(16, "429 with date or ms", THROTTLE, &[throttled(Wait::Date(2)), throttled(Wait::Milliseconds(700))]),
@@ -86,7 +88,7 @@ pub(crate) const CATALOGUE: [FaultType; 30] = [
     replies(
         20,
         "5xx bursts",
-        When::Bursts { every: 60, count: 20 },
+        When::Bursts { every: 120, count: 20 },
         &[
             status(500, "server_error", Wait::Unsaid),
             status(502, "bad_gateway", Wait::Unsaid),
@@ -116,7 +118,7 @@ pub(crate) const CATALOGUE: [FaultType; 30] = [
     replies(
         23,
         "200 with another body",
-        EARLY,
+        MALFORMED,
         &[
             Fault::Body { kind: "application/json", body: br#"{"error": {"message": "try again", "code": 500}}"# },
             Fault::Body { kind: "text/html", body: b"<html><body>Bad gateway</body></html>" },
@@ -128,7 +130,7 @@ pub(crate) const CATALOGUE: [FaultType; 30] = [
     replies(
         24,
         "no content",
-        EARLY,
+        MALFORMED,
         &[
             Fault::Text(r#""""#),
             Fault::Text("null"),
@@ -141,7 +143,7 @@ pub(crate) const CATALOGUE: [FaultType; 30] = [
         When::Prompts { share: 0.2 },
         &[Fault::Finish("length"), Fault::Finish("content_filter")],
     ),
-    replies(26, "broken text", EARLY, &[Fault::Mangled(b"\xff\xfe"), Fault::Mangled(br"\ud83d")]),
+    replies(26, "broken text", MALFORMED, &[Fault::Mangled(b"\xff\xfe"), Fault::Mangled(br"\ud83d")]),
     timed(replies(27, "late or doubled reply", When::Attempts { first: 1, share: 0.1 }, &[Fault::Late, Fault::Twice])),
     replies(
         28,

@@ -54,6 +54,11 @@ impl Connection {
             if !self.fill().await? {
                 return Ok(None);
             }
+            if !self.buffer[0].is_ascii_uppercase() {
+                // No method begins like this; a TLS handshake does.
+                self.respond(400, &[], b"").await?;
+                return Ok(None);
+            }
         };
         let head = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
         let length = header(&head, "content-length").and_then(|length| length.parse().ok()).unwrap_or(0);

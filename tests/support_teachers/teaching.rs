@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use pupil_distill::rationale::{RationaleError, RationaleRow, Reader};
@@ -46,6 +47,8 @@ impl Default for Settings {
 pub(crate) struct Teaching {
     folder: TempDir,
     settings: Settings,
+    /// Those that were started.
+    processes: AtomicUsize,
 }
 
 /// A finished process.
@@ -59,7 +62,7 @@ pub(crate) struct Finished {
 
 impl Teaching {
     pub(crate) fn new(settings: Settings, url: &str) -> Self {
-        let teaching = Self { folder: tempfile::tempdir().unwrap(), settings };
+        let teaching = Self { folder: tempfile::tempdir().unwrap(), settings, processes: AtomicUsize::new(0) };
         let mut rows = String::new();
         for number in 0..teaching.settings.questions {
             let (question, answer) = question(number);
@@ -118,12 +121,18 @@ longest_pause_s = 0.3
         command
     }
 
-    /// Starts `distill teach`; what it prints goes into a file.
+    /// Starts `distill teach`.
     pub(crate) fn start(&self, more: &[&str]) -> Running {
-        let printed = self.path("printed.txt");
+        self.start_with(more, &[])
+    }
+
+    /// Starts `distill teach` in an environment; what it prints goes into a file of its own.
+    pub(crate) fn start_with(&self, more: &[&str], environment: &[(&str, &str)]) -> Running {
+        let number = self.processes.fetch_add(1, Ordering::Relaxed);
+        let printed = self.path(&format!("printed-{number}.txt"));
         let file = fs::File::create(&printed).unwrap();
         let mut command = self.distill(&["teach", "experiment.toml"]);
-        command.args(more).stdout(file.try_clone().unwrap()).stderr(file);
+        command.args(more).envs(environment.iter().copied()).stdout(file.try_clone().unwrap()).stderr(file);
         Running { child: command.spawn().unwrap(), printed, peak_bytes: 0 }
     }
 

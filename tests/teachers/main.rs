@@ -31,6 +31,7 @@ mod checks;
 mod kills;
 mod patience;
 mod server_itself;
+mod shards;
 mod system_calls;
 
 /// A count from the environment, or the one of a quick run.

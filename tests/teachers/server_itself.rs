@@ -75,6 +75,8 @@ fn an_outage_is_one() {
     for outage in [Outage::Refused, Outage::BlackHole] {
         let server = Server::start(Conduct { cause: Some(Cause::Outage(outage)), ..Conduct::good() }, "");
         while reply_status(&server).is_some() {}
+        // The backlog of a black hole has to be filled first.
+        std::thread::sleep(Duration::from_millis(100));
         let start = Instant::now();
         let address = ([127, 0, 0, 1], server.port()).into();
         let error = TcpStream::connect_timeout(&address, Duration::from_millis(100)).unwrap_err();

@@ -21,9 +21,9 @@ pub fn training_subset(mut examples: Vec<Example>, count: NonZeroUsize) -> Resul
         examples.sort_by_key(number);
     }
     let places: Vec<usize> = (0..found).collect();
-    let mut wanted = numpy::subset(&places, 0, wanted).into_iter().peekable();
+    let drawn = numpy::subset(&places, 0, wanted);
     let mut place = 0..;
-    examples.retain(|_| wanted.next_if_eq(&place.next().unwrap_or_default()).is_some());
+    examples.retain(|_| place.next().is_some_and(|place| drawn.binary_search(&place).is_ok()));
     Ok(examples)
 }
 

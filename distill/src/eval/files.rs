@@ -35,6 +35,21 @@ pub fn write(
     put(format!("eval-{name}.json"), &line(report))
 }
 
+/// Reads the files of an evaluation back; without completions where the method has none.
+///
+/// # Errors
+/// A file cannot be read, or is not one of [`write`]'s.
+pub fn read(folder: &Path, name: &str) -> std::io::Result<Evaluated> {
+    let report = serde_json::from_slice(&std::fs::read(folder.join(format!("eval-{name}.json")))?)?;
+    let path = folder.join(format!("eval-{name}.completions.jsonl"));
+    let text = match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        text => text?,
+    };
+    let graded = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    Ok((report, graded))
+}
+
 /// Writes `eval-NAME.budgets.json`: a list of [`BudgetReport`].
 ///
 /// # Errors

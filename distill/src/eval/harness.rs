@@ -32,7 +32,8 @@ pub struct Subject {
 #[must_use]
 pub fn results(subject: &Subject, report: &EvalReport) -> String {
     let task = &report.task;
-    let error = standard_error(report);
+    // The harness's word for a metric without one.
+    let error = standard_error(report).map_or_else(|| json!("N/A"), |error| json!(error));
     let about = |value: Value| Value::Object(Map::from_iter([(task.clone(), value)]));
     let file = json!({
         "results": about(json!({
@@ -71,7 +72,7 @@ fn config(subject: &Subject, report: &EvalReport) -> Value {
         "dataset_path": "json",
         "dataset_kwargs": {"data_files": subject.data},
         "test_split": subject.split,
-        "doc_to_text": subject.prompt,
+        "doc_to_text": subject.prompt.replace("{question}", "{{question}}"),
         "doc_to_target": "{{answer}}",
         "num_fewshot": subject.shots,
         "output_type": "generate_until",
@@ -168,6 +169,9 @@ mod tests {
         assert_eq!(numbers["exact_match,none"], 0.25);
         // numpy.std([1, 0, 0, 0], ddof=1) / 2
         assert!((numbers["exact_match_stderr,none"].as_f64().unwrap() - 0.25).abs() < 1e-12);
+        let guessed = EvalReport { method: "random".to_owned(), ..report };
+        let guessed: Value = serde_json::from_str(&results(&subject, &guessed)).unwrap();
+        assert_eq!(guessed["results"]["coin_flip"]["acc_stderr,none"], "N/A");
         assert_eq!(file["n-samples"]["coin_flip"], json!({"original": 4, "effective": 4}));
         assert_eq!(file["config"]["model_args"], "pretrained=my/student,method=zero_shot");
         assert_eq!(file["model_name_sanitized"], "my_student");

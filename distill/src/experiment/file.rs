@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::de::DeserializeOwned;
 
-use super::{Experiment, ExperimentError, Measurement, MeasurementPlan, Plan};
+use super::{Experiment, ExperimentError, Measurement, MeasurementPlan, Plan, require};
 use crate::eval::PromptingMethod;
 
 /// The table of the axes.
@@ -79,13 +79,17 @@ impl ExperimentFile {
         }
     }
 
-    /// Validates the file, whose paths are relative to the folder `base`, for a run below the folder `runs`.
+    /// Validates the file, whose paths are relative to the folder `base`, for one run below the folder `runs`.
     ///
     /// # Errors
-    /// [`ExperimentError`]; nothing is written.
+    /// [`ExperimentError`], also where the experiment is of several runs, rounds of self-training; nothing is written.
     pub fn plan(&self, base: &Path, runs: &Path) -> Result<FilePlan, ExperimentError> {
         Ok(match self {
-            Self::Training(experiment) => FilePlan::Training(Box::new(Plan::new(experiment, base, runs)?)),
+            Self::Training(experiment) => {
+                let is_one = experiment.self_training.is_none();
+                require("self_training", is_one, "nothing, because one run is wanted", "rounds")?;
+                FilePlan::Training(Box::new(Plan::new(experiment, base, runs)?))
+            }
             Self::Measurement(measurement) => {
                 FilePlan::Measurement(Box::new(MeasurementPlan::new(measurement, base, runs)?))
             }

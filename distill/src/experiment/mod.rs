@@ -22,10 +22,11 @@ pub use self_training::{SelfTraining, rounds};
 use serde::{Deserialize, Serialize};
 pub use source::Source;
 pub use student::StudentTable;
-pub use sweep::{Sweep, Variant};
+pub use sweep::{AxisValue, Sweep, Variant};
 pub use train::TrainTable;
 
 use crate::dataset::SplitReference;
+use crate::filter::Criterion;
 use crate::teacher::prompting::ExemplarError;
 use crate::vocabulary::VocabularyPlan;
 
@@ -111,6 +112,9 @@ pub struct Experiment {
     /// Only so many questions of each source that reads a dataset, drawn as the published subsets are; all if absent.
     #[serde(default)]
     pub training_questions: Option<NonZeroUsize>,
+    /// Only so many of the kept rationales, drawn as the published filters of matched size were; all if absent.
+    #[serde(default)]
+    pub training_rationales: Option<NonZeroUsize>,
     /// Which rationales are kept.
     #[serde(default)]
     pub filter: FilterTable,
@@ -160,6 +164,13 @@ pub struct FilterTable {
     /// The grader of the teacher's answers; the contract's if absent.
     #[serde(default)]
     pub grader: Option<Grader>,
+    /// What is asked of every rationale, in order; the first criterion that objects decides. The published filter,
+    /// `["rationale", "answer"]`, if absent; nothing at all if empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub criteria: Option<Vec<Criterion>>,
+    /// What is looked for in kept rationales and counted, without rejecting any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub report: Vec<Criterion>,
 }
 
 /// The export.

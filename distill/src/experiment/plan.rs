@@ -11,6 +11,7 @@ use super::{Experiment, ExperimentError, Method, Source, require};
 use crate::checkpoint::Checkpoint;
 use crate::dataset::SplitReference;
 use crate::eval::harness::Subject;
+use crate::filter::{Criterion, FilterPlan};
 use crate::teacher::openai::{OpenaiSource, Questions};
 use crate::train::TrainSettings;
 use crate::vocabulary::VocabularyPlan;
@@ -30,8 +31,12 @@ pub struct Plan {
     pub sources: Vec<SourcePlan>,
     /// Only so many questions of each source that reads a dataset.
     pub training_questions: Option<NonZeroUsize>,
+    /// Only so many of the kept rationales.
+    pub training_rationales: Option<NonZeroUsize>,
     /// The grader of the teacher's answers.
     pub filter_grader: Grader,
+    /// Which rationales are kept.
+    pub filter: FilterPlan,
     /// The student.
     pub student: StudentPlan,
     /// The training loop.
@@ -107,15 +112,18 @@ impl Plan {
         require("eval.budgets", has_budgets, "numbers above 0", 0)?;
         require("source", !experiment.source.is_empty(), "at least one", "none")?;
         require("export.parity_prompts", experiment.export.parity_prompts > 0, "a number above 0", 0)?;
+        check_endpoints(&experiment.source)?;
         let contract = contract(experiment)?;
         Ok(Self {
             name: name.clone(),
             folder: runs.join(name),
             method: experiment.method,
             filter_grader: experiment.filter.grader.unwrap_or(contract.grader),
+            filter: filter(&experiment.filter, base)?,
             contract,
             sources: experiment.source.iter().map(|source| resolve_source(source, base)).collect(),
             training_questions: experiment.training_questions,
+            training_rationales: experiment.training_rationales,
             student: student(experiment, base)?,
             train: experiment.train.settings()?,
             parity_prompts: experiment.export.parity_prompts,
@@ -130,6 +138,18 @@ pub(super) fn require_plain(name: &str) -> Result<(), ExperimentError> {
     let legal = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
     let is_plain = !name.is_empty() && !name.starts_with('.') && name.chars().all(legal);
     require("name", is_plain, "letters, digits, `-`, `_` and `.`", format!("`{name}`"))
+}
+
+fn check_endpoints(sources: &[Source]) -> Result<(), ExperimentError> {
+    for source in sources {
+        let (Source::Openai(source) | Source::Batch(source)) = source else { continue };
+        source.check().map_err(|(key, expected, found)| ExperimentError::Value {
+            key: format!("source.{key}"),
+            expected: expected.to_owned(),
+            found,
+        })?;
+    }
+    Ok(())
 }
 
 fn contract(experiment: &Experiment) -> Result<ReasoningContract, ExperimentError> {
@@ -149,6 +169,22 @@ fn contract(experiment: &Experiment) -> Result<ReasoningContract, ExperimentErro
         Method::FineTuneCot => contract,
         Method::FineTune => contract.without_rationale(),
     })
+}
+
+fn filter(table: &super::FilterTable, base: &Path) -> Result<FilterPlan, ExperimentError> {
+    let criteria = table.criteria.clone().unwrap_or_else(Criterion::published);
+    let mut seen = Vec::new();
+    for criterion in criteria.iter().chain(&table.report) {
+        let name = criterion.name();
+        let key = format!("filter, criterion `{name}`");
+        require(&key, !seen.contains(&name), "it once", "it again")?;
+        seen.push(name);
+        if let Some((expected, found)) = criterion.fault() {
+            require(&key, false, expected, found)?;
+        }
+    }
+    let resolved = |criteria: &[Criterion]| criteria.iter().map(|criterion| criterion.resolved(base)).collect();
+    Ok(FilterPlan { criteria: resolved(&criteria), report: resolved(&table.report) })
 }
 
 fn student(experiment: &Experiment, base: &Path) -> Result<StudentPlan, ExperimentError> {

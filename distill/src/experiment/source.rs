@@ -129,7 +129,12 @@ impl TryFrom<SourceTable> for Source {
             }),
             TeacherName::Recorded => table.recorded(),
             TeacherName::Openai => Ok(Self::Openai(Box::new(table.openai()?))),
-            TeacherName::Batch => Ok(Self::Batch(Box::new(table.openai()?))),
+            TeacherName::Batch => {
+                if let Some(Degree::Adaptive(_)) = table.degree {
+                    return Err("teacher `batch`: expected a number as `degree`, found an adaptive one".to_owned());
+                }
+                Ok(Self::Batch(Box::new(table.openai()?)))
+            }
             TeacherName::Bundle => Ok(Self::Bundle(Box::new(table.bundle()?))),
         }
     }

@@ -25,6 +25,19 @@ fn a_short_file_gets_every_default() {
 }
 
 #[test]
+fn criteria_are_resolved_and_default_to_the_published_filter() {
+    use crate::filter::{Contamination, Criterion, FilterPlan};
+    assert_eq!(plan(VALID).unwrap().filter, FilterPlan::default());
+    let filter = "filter = { criteria = [\"rationale\", { contamination = { data = \"d.jsonl\", split = \"s.json:test\" } }], \
+                  report = [\"arithmetic\"] }\n";
+    let found = plan(&VALID.replacen("student = {", &format!("{filter}student = {{"), 1)).unwrap().filter;
+    let split = SplitReference { path: "base/s.json".into(), name: "test".to_owned() };
+    let contamination = Contamination { data: "base/d.jsonl".into(), split: Some(split), ngram: 13 };
+    let criteria = vec![Criterion::Rationale, Criterion::Contamination(contamination)];
+    assert_eq!(found, FilterPlan { criteria, report: vec![Criterion::Arithmetic] });
+}
+
+#[test]
 fn vanilla_fine_tuning_drops_the_marker() {
     let vanilla = plan(&format!("method = \"fine_tune\"\n{VALID}")).unwrap();
     assert_eq!(vanilla.contract.answer_marker, None);
@@ -45,6 +58,15 @@ fn every_bad_value_is_named() {
         ("layers = 1, ", "", "`student.layers`"),
         ("student = {", "student = { checkpoint = \"dir\",", "`student`"),
         ("questions = 10", "questions = 10, items = [3, 2]", "[3, 2]"),
+        ("student = {", "filter = { criteria = [\"answers\"] }\nstudent = {", "unknown criterion `answers`"),
+        ("student = {", "filter = { criteria = [\"length\"] }\nstudent = {", "expected a table"),
+        ("student = {", "filter = { criteria = [{ length = { words = 3 } }] }\nstudent = {", "words"),
+        (
+            "student = {",
+            "filter = { criteria = [{ near_duplicate = { jaccard = 1.5 } }] }\nstudent = {",
+            "`near_duplicate`",
+        ),
+        ("student = {", "filter = { criteria = [\"echo\"], report = [\"echo\"] }\nstudent = {", "expected it once"),
         ("{question}", "", "`contract`"),
         ("task = \"coin_flip\"", "task = \"coin_flips\"", "coin_flips"),
     ] {
@@ -66,7 +88,13 @@ fn the_committed_experiments_are_valid() {
                         let variants = Sweep::read(&path).unwrap().variants().unwrap();
                         variants.into_iter().map(|variant| variant.file).collect()
                     }
-                    file => vec![file.unwrap()],
+                    file => match file.unwrap() {
+                        ExperimentFile::Training(experiment) => {
+                            let rounds = rounds(&experiment, Path::new("runs")).unwrap();
+                            rounds.into_iter().map(|round| ExperimentFile::Training(Box::new(round))).collect()
+                        }
+                        file => vec![file],
+                    },
                 };
                 for file in files {
                     match file.plan(path.parent().unwrap(), Path::new("runs")) {

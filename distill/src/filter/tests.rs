@@ -1,10 +1,13 @@
 use std::num::NonZeroU32;
 
+use pupil_models::answer::{AnswerKind, Grader};
+
 use super::*;
 use crate::dataset::Example;
 use crate::dataset::tests::{published_split, shared_data};
+use crate::rationale::RationaleRow;
 use crate::teacher::recorded::RecordedTeacher;
-use crate::teacher::{Completion, teach};
+use crate::teacher::{Completion, Finish, teach};
 
 fn published() -> Filter {
     Filter { grader: Grader::Published, marker: Some("-->".to_owned()), kind: AnswerKind::Text }
@@ -70,8 +73,10 @@ fn verdicts_come_in_order_and_are_counted() {
         })
         .collect();
     assert_eq!(reasons, ["keep", "wrong answer `no`", "empty rationale", "no answer", "keep"]);
-    assert_eq!(counts, Counts { kept: 2, empty_rationale: 1, no_answer: 1, wrong_answer: 1 });
-    assert_eq!(counts.to_string(), "kept 2 of 5 (wrong answer 1, no answer 1, empty rationale 1)");
+    assert_eq!(counts.to_string(), "kept 2 of 5 (empty rationale 1, no answer 1, wrong answer 1)");
+    let mut judge = Judge::new(&FilterPlan::default(), published()).unwrap();
+    let verdicts: Vec<Verdict> = rows.iter().map(|row| judge.judge(row).verdict).collect();
+    assert!(judged.iter().map(|(_, verdict)| verdict).eq(&verdicts), "the default criteria are the published filter");
     assert_eq!(
         serde_json::to_string(&judged[1].1).unwrap(),
         r#"{"reject":{"wrong_answer":{"prediction":"no"}}}"#,
@@ -99,5 +104,169 @@ fn the_published_training_sets_have_their_published_sizes() {
         let (_, counts) = published().filter(rows);
         println!("{task}: {counts}");
         assert_eq!(counts.kept, kept, "{task}: {counts}");
+    }
+}
+
+fn judge_of(criteria: &str) -> Judge {
+    let plan = FilterPlan { criteria: criteria_of(criteria), report: Vec::new() };
+    Judge::new(&plan, published()).unwrap()
+}
+
+fn criteria_of(criteria: &str) -> Vec<Criterion> {
+    #[derive(serde::Deserialize)]
+    struct Table {
+        criteria: Vec<Criterion>,
+    }
+    toml::from_str::<Table>(&format!("criteria = [{criteria}]")).unwrap().criteria
+}
+
+/// Criterion, rationale, what is said against it.
+const CASES: &[(&str, &str, Option<&str>)] = &[
+    ("\"rationale\"", " \n\t", Some("empty rationale")),
+    ("\"rationale\"", "so", None),
+    ("\"answer\"", "so 4 --> 4", Some("wrong answer `4`")),
+    ("\"answer\"", "so 5 --> 5.0", None),
+    ("\"answer_given\"", "so 4 --> 4", None),
+    ("\"answer_given\"", "who knows --> nobody", Some("no answer")),
+    ("\"marker\"", "so it is 5", Some("no marker `-->`")),
+    ("\"marker\"", "so it is --> 5", None),
+    ("\"truncated\"", "so we add 3 and", Some("truncated: it ends with `and`")),
+    ("\"truncated\"", "so it is 5", None),
+    ("{ length = { least_words = 3 } }", "five apples --> 5", Some("too short: 2 words")),
+    ("{ length = { most_words = 3 } }", "there are five apples --> 5", Some("too long: 4 words")),
+    ("{ length = { least_characters = 2, most_characters = 3 } }", "é", Some("too short: 1 characters")),
+    ("{ length = { least_characters = 2, most_characters = 3 } }", " été ", None),
+    (
+        "\"repetition\"",
+        "so so so so so so so so so so so so so so so so",
+        Some("repetition: it ends in 1 words over and over"),
+    ),
+    ("\"repetition\"", "so it is", None),
+    ("\"arithmetic\"", "He has 2 + 2\n= 5 --> 4", Some("wrong arithmetic `2 + 2 = 5`")),
+    ("\"arithmetic\"", "He has 2 + 2 = 4 --> 2 + 2 = 5", None),
+    ("\"support\"", "He has six. --> 5", Some("unsupported `5`")),
+    ("\"support\"", "He has five. --> 5", None),
+    ("\"language\"", "所以答案是 5", Some("other language: 100 % of the letters are not Latin")),
+    ("\"language\"", "2 + 3 = 5", None),
+    ("\"refusal\"", "I’m Joe. I'm sorry for 5", None),
+    ("\"refusal\"", "I cannot answer that.", Some("refusal `i cannot`")),
+    ("\"echo\"", "How many apples does Joan have?", Some("echo: 100 % of the groups of words are the question's")),
+    ("\"echo\"", "Joan has two and three apples.", None),
+];
+
+#[test]
+fn each_criterion_objects_to_what_it_should() {
+    for (criterion, rationale, expected) in CASES {
+        let mut row = row("svamp", "5.0", rationale, None);
+        row.example.question = "How many apples does Joan have?".to_owned();
+        let found = judge_of(criterion).judge(&row).verdict.reason().map(ToString::to_string);
+        assert_eq!(found.as_deref(), *expected, "{criterion}: {rationale}");
+    }
+}
+
+#[test]
+fn finish_reasons_are_believed() {
+    let with = |finish: &str| {
+        let mut row = row("svamp", "5.0", "so it is and", Some("5"));
+        row.completion.finish = Some(Finish::from(finish.to_owned()));
+        judge_of("\"truncated\", \"content_filter\"").judge(&row).verdict.reason().map(Reason::code)
+    };
+    assert_eq!(with("length"), Some("truncated"));
+    assert_eq!(with("stop"), None);
+    assert_eq!(with("content_filter"), Some("content_filter"));
+}
+
+#[test]
+fn duplicates_are_of_kept_completions_of_the_same_question() {
+    let texts = [
+        ("0", "one two three four --> 4", Some("wrong_answer")),
+        ("0", "one two three four --> 5", None),
+        ("0", " one two three four --> 5", Some("exact_duplicate")),
+        ("0", "One two three, four! --> 5", Some("near_duplicate")),
+        ("0", "one two three five --> 5", None),
+        ("1", "one two three four --> 5", None),
+    ];
+    let mut judge = judge_of("\"answer\", \"exact_duplicate\", { near_duplicate = { jaccard = 0.9 } }");
+    for (index, (id, text, expected)) in (0..).zip(texts) {
+        let mut row = row("svamp", "5.0", text, None);
+        row.example.id = format!("svamp/{id}");
+        row.completion.index = index;
+        let verdict = judge.judge(&row).verdict;
+        assert_eq!(verdict.reason().map(Reason::code), expected, "{text}");
+        if let Some(Reason::NearDuplicate { of, percent }) = verdict.reason() {
+            assert_eq!((*of, *percent), (1, 100));
+        }
+    }
+}
+
+#[test]
+fn the_first_criterion_in_order_decides_and_reports_never_do() {
+    let bad = row("svamp", "5.0", "2 + 2 = 5 --> 4", None);
+    let first = |criteria| judge_of(criteria).judge(&bad).verdict.reason().map(Reason::code);
+    assert_eq!(first("\"answer\", \"arithmetic\""), Some("wrong_answer"));
+    assert_eq!(first("\"arithmetic\", \"answer\""), Some("wrong_arithmetic"));
+    assert_eq!(first(""), None);
+    let plan = FilterPlan { criteria: criteria_of("\"rationale\""), report: criteria_of("\"answer\", \"arithmetic\"") };
+    let mut judge = Judge::new(&plan, published()).unwrap();
+    let judgement = judge.judge(&bad);
+    assert_eq!(judgement.verdict, Verdict::Keep);
+    assert_eq!(judgement.reported.iter().map(Reason::code).collect::<Vec<_>>(), ["wrong_answer", "wrong_arithmetic"]);
+    let found: Vec<bool> = judge.explain(&bad).iter().map(|finding| finding.objection.is_some()).collect();
+    assert_eq!(found, [false, true, true]);
+}
+
+#[test]
+fn hand_checked_lists_and_test_questions_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let (list, data) = (folder.path().join("ids.txt"), folder.path().join("svamp.jsonl"));
+    std::fs::write(&list, "svamp/0#0\n\nsvamp/1\n").unwrap();
+    let question = "Joan has five apples and eats three of them, how many has she now?";
+    std::fs::write(&data, format!("{{\"id\": 7, \"question\": \"{question}\", \"answer\": \"2\"}}\n")).unwrap();
+    let criteria = format!("{{ hand_checked = {list:?} }}, {{ contamination = {{ data = {data:?}, ngram = 8 }} }}");
+    let mut judge = judge_of(&criteria);
+    let mut verdict = |id: &str, index: u32, text: &str| {
+        let mut row = row("svamp", "5.0", text, None);
+        row.example.id = format!("svamp/{id}");
+        row.completion.index = index;
+        judge.judge(&row).verdict.reason().map(ToString::to_string)
+    };
+    assert_eq!(verdict("0", 0, "so"), None);
+    assert_eq!(verdict("0", 1, "so").as_deref(), Some("not listed"));
+    assert_eq!(verdict("1", 5, "so"), None);
+    let quotation = "Joan has five apples, and eats three of them!";
+    assert_eq!(verdict("1", 6, quotation).as_deref(), Some("contamination with the test example `svamp/7`"));
+    let missing = judge_error("{ hand_checked = \"nowhere.txt\" }");
+    assert!(missing.contains("nowhere.txt"), "{missing}");
+}
+
+fn judge_error(criteria: &str) -> String {
+    let plan = FilterPlan { criteria: criteria_of(criteria), report: Vec::new() };
+    Judge::new(&plan, published()).unwrap_err().to_string()
+}
+
+#[test]
+fn every_code_is_a_reason_of_some_criterion() {
+    let all = "\"rationale\", \"answer\", \"marker\", \"truncated\", \"content_filter\", { length = { least_words = 3 } }, \
+        \"repetition\", \"exact_duplicate\", \"near_duplicate\", { contamination = { data = \"d\" } }, \"arithmetic\", \
+        \"support\", \"language\", \"refusal\", \"echo\", { hand_checked = \"h\" }";
+    let criteria = criteria_of(all);
+    let codes: Vec<&str> = criteria.iter().flat_map(Criterion::codes).copied().collect();
+    assert_eq!(codes, Reason::CODES);
+    let written = serde_json::to_string(&criteria).unwrap();
+    assert_eq!(serde_json::from_str::<Vec<Criterion>>(&written).unwrap(), criteria, "{written}");
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_is_too_odd_for_the_judge(texts in proptest::collection::vec("(\\PC|[0-9=+ .]|so |-->|\n){0,50}", 1..4)) {
+        let mut judge = judge_of(
+            "\"truncated\", { length = { least_words = 1 } }, \"repetition\", \"exact_duplicate\", \"near_duplicate\", \
+             \"arithmetic\", \"support\", \"language\", \"refusal\", \"echo\"",
+        );
+        for text in texts {
+            let row = row("svamp", "5.0", &text, None);
+            judge.judge(&row);
+            judge.explain(&row);
+        }
     }
 }

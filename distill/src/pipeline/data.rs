@@ -1,16 +1,14 @@
-//! The stages between teaching and training: filter, samples.
-
-use std::collections::HashSet;
+//! The stage between filtering and training: samples.
 
 use pupil_models::bundle::TOKENIZER;
 use pupil_models::tokenizer::Tokenizer;
 
 use super::stage::Inputs;
 use super::{PipelineError, Run, StageName};
-use crate::experiment::{Method, StudentPlan};
-use crate::filter::{Counts, Filter, Verdict};
+use crate::experiment::StudentPlan;
+use crate::numpy;
 use crate::progress::Progress;
-use crate::rationale::{RationaleRow, Store, Stored, jsonl};
+use crate::rationale::{RationaleRow, jsonl};
 use crate::sample::{self, KeptRationale};
 use crate::vocabulary::{self, END_OF_TEXT};
 
@@ -22,59 +20,6 @@ pub(super) const KEPT: &str = "kept.jsonl";
 pub(super) const SAMPLES: &str = "samples.jsonl";
 
 impl Run<'_> {
-    pub(super) fn filter(&mut self) -> Result<(), PipelineError> {
-        let store = self.path(STORE);
-        let mut inputs = Inputs::default();
-        inputs.digest("rationales", Store::open(&store)?.digest()?);
-        inputs.settings("grader", &self.plan.filter_grader);
-        inputs.settings("contract", &self.plan.contract);
-        inputs.settings("method", &self.plan.method);
-        self.once(StageName::Filter, StageName::Filter.as_str(), inputs, |run, _| {
-            let mut store = Store::open(&store)?;
-            let counts = run.judge(&mut store)?;
-            if counts.kept == 0 {
-                return Err(PipelineError::NothingKept { total: counts.total() });
-            }
-            let mut kept = Vec::new();
-            store.visit_kept(|stored| {
-                kept.push(stored.row);
-                Ok::<(), PipelineError>(())
-            })?;
-            jsonl::write(&run.path(KEPT), &kept)?;
-            Ok(vec![
-                ("kept", counts.kept as f64),
-                ("wrong_answer", counts.wrong_answer as f64),
-                ("no_answer", counts.no_answer as f64),
-                ("empty_rationale", counts.empty_rationale as f64),
-            ])
-        })
-    }
-
-    /// Gives every rationale in the store its verdict.
-    fn judge(&self, store: &mut Store) -> Result<Counts, PipelineError> {
-        let filter = self.answer_filter();
-        let (mut counts, mut seen, mut verdicts) = (Counts::default(), HashSet::new(), Vec::new());
-        store.visit(|Stored { key, row }| {
-            // Vanilla fine-tuning learns the gold answer of every question, whatever its teacher wrote.
-            let verdict = match self.plan.method {
-                Method::FineTune if seen.insert(row.example.id.clone()) => Verdict::Keep,
-                Method::FineTune => return Ok::<(), PipelineError>(()),
-                Method::FineTuneCot => filter.verdict(&row),
-            };
-            counts.add(&verdict);
-            verdicts.push((key, verdict));
-            Ok(())
-        })?;
-        store.clear_verdicts()?;
-        store.put_verdicts(&verdicts)?;
-        Ok(counts)
-    }
-
-    /// The filter by the teacher's answers.
-    pub(super) fn answer_filter(&self) -> Filter {
-        Filter { grader: self.plan.filter_grader, ..Filter::of(&self.plan.contract) }
-    }
-
     pub(super) fn samples(&mut self) -> Result<(), PipelineError> {
         let mut inputs = Inputs::default();
         inputs.file("kept", &self.path(KEPT))?;
@@ -84,8 +29,11 @@ impl Run<'_> {
             StudentPlan::Scratch { vocabulary, .. } => inputs.settings("tokenizer", vocabulary),
             StudentPlan::Checkpoint(checkpoint) => inputs.file("tokenizer", &checkpoint.path(TOKENIZER))?,
         }
+        if let Some(count) = self.plan.training_rationales {
+            inputs.settings("training_rationales", &count);
+        }
         self.once(StageName::Samples, StageName::Samples.as_str(), inputs, |run, _| {
-            let kept = jsonl::read(&run.path(KEPT))?;
+            let kept = run.drawn(jsonl::read(&run.path(KEPT))?)?;
             let (tokenizer, end) = run.tokenizer(&kept)?;
             let context = run.plan.student.context_tokens();
             let ids: Vec<String> = kept.iter().map(RationaleRow::id).collect();
@@ -114,6 +62,20 @@ impl Run<'_> {
                 ("vocabulary", tokenizer.vocab_size() as f64),
             ])
         })
+    }
+
+    /// As many of the kept rationales as the student is to be trained on, in their order.
+    fn drawn(&self, mut kept: Vec<RationaleRow>) -> Result<Vec<RationaleRow>, PipelineError> {
+        let Some(wanted) = self.plan.training_rationales else { return Ok(kept) };
+        let (wanted, found) = (wanted.get(), kept.len());
+        if wanted > found {
+            return Err(PipelineError::TooFewKept { wanted, found });
+        }
+        let places: Vec<usize> = (0..found).collect();
+        let drawn = numpy::subset(&places, 0, wanted);
+        let mut place = 0..;
+        kept.retain(|_| place.next().is_some_and(|place| drawn.binary_search(&place).is_ok()));
+        Ok(kept)
     }
 
     /// The student's tokenizer, trained on the kept rationales or the checkpoint's own, and the id of its end token.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::dataset::DatasetError;
 use crate::eval::EvalError;
 use crate::export::ExportError;
+use crate::filter::FilterError;
 use crate::rationale::RationaleError;
 use crate::sample::SampleError;
 use crate::teacher::TeachError;
@@ -55,12 +56,37 @@ pub enum PipelineError {
         /// Rationales that were judged.
         total: usize,
     },
+    /// Fewer rationales were kept than the student is to be trained on.
+    #[error("`training_rationales`: expected at most the {found} that were kept, found {wanted}")]
+    TooFewKept {
+        /// How many are wanted.
+        wanted: usize,
+        /// How many were kept.
+        found: usize,
+    },
     /// Reading a dataset.
     #[error("cannot read the examples")]
     Dataset(#[from] DatasetError),
     /// Teaching.
     #[error("cannot teach")]
     Teach(#[from] TeachError),
+    /// The filter.
+    #[error("cannot filter the rationales")]
+    Filter(#[from] FilterError),
+    /// No finished completion has this id.
+    #[error("store `{store}`: expected a finished completion `{id}`, such as `coin_flip/12#0`, found none")]
+    NoCompletion {
+        /// The store.
+        store: PathBuf,
+        /// What was asked for.
+        id: String,
+    },
+    /// The filter cannot run again.
+    #[error("cannot judge again in `{folder}`: expected a run without training, found one")]
+    AlreadyTrained {
+        /// The run's folder.
+        folder: PathBuf,
+    },
     /// The rationale file.
     #[error(transparent)]
     Rationale(#[from] RationaleError),
@@ -97,13 +123,21 @@ impl PipelineError {
     /// Whether the run was stopped on request, not by a fault.
     #[must_use]
     pub fn is_interruption(&self) -> bool {
-        matches!(self, Self::Teach(error) if error.is_interruption())
-            || matches!(
-                self,
-                Self::Interrupted { .. }
-                    | Self::Train(TrainError::Interrupted { .. })
-                    | Self::Export(ExportError::Interrupted)
-                    | Self::Eval(EvalError::Interrupted { .. })
-            )
+        if let Self::Teach(error) = self {
+            return error.is_interruption();
+        }
+        matches!(
+            self,
+            Self::Interrupted { .. }
+                | Self::Train(TrainError::Interrupted { .. })
+                | Self::Export(ExportError::Interrupted)
+                | Self::Eval(EvalError::Interrupted { .. })
+        )
+    }
+
+    /// Whether the run was stopped by a limit of the user's own.
+    #[must_use]
+    pub fn is_budget(&self) -> bool {
+        matches!(self, Self::Teach(error) if error.is_budget())
     }
 }

@@ -44,6 +44,19 @@ pub fn measure(
     Ok(())
 }
 
+/// The bundle of the plan's student, if it has one; a checkpoint is exported into the plan's folder first.
+///
+/// # Errors
+/// The export fails, as it does without libtorch, which proves its parity.
+pub(super) fn student(
+    plan: &MeasurementPlan,
+    interrupt: &Interrupt,
+    watch: &mut dyn FnMut(Report),
+) -> Result<Option<PathBuf>, PipelineError> {
+    let _lock = lock(&plan.folder)?;
+    Measuring { plan, interrupt, watch }.student()
+}
+
 struct Measuring<'a> {
     plan: &'a MeasurementPlan,
     interrupt: &'a Interrupt,

@@ -2,26 +2,36 @@
 //!
 //! teach → filter → samples → train → export → eval. Every stage reads files and writes files; its record is written last.
 
+mod compare;
 mod data;
 mod error;
+mod estimate;
+mod explanation;
+mod judging;
+mod lesson;
 mod measure;
 mod stage;
 mod student;
+mod sweep;
 mod teach;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+pub use compare::{Comparison, MethodPair, MethodResult, compare};
 pub use error::PipelineError;
+pub use estimate::{completions_failed, estimates};
+pub use explanation::{Explanation, explain, rationales};
 pub use measure::measure;
 pub use stage::StageRecord;
+pub use sweep::{SweepPlan, SweepReport, VariantReport, VariantState, sweep};
 
 use pupil_models::durable;
 
 use crate::eval::EvalReport;
 use crate::experiment::Plan;
 use crate::interrupt::Interrupt;
-use crate::teacher::TeachOptions;
+use crate::teacher::{Shard, TeachOptions};
 
 /// The settings of the latest stage that was run, beside its results.
 pub const EXPERIMENT: &str = "experiment.toml";
@@ -87,9 +97,6 @@ pub enum Report {
     Note(String),
 }
 
-/// Folder of the shards' folders.
-const SHARDS: &str = "shards";
-
 /// Makes a run's folder and locks it; it is free again once the file is dropped.
 fn lock(folder: &Path) -> Result<File, PipelineError> {
     let failed = |path: &Path, source| PipelineError::File { path: path.to_owned(), source };
@@ -103,6 +110,17 @@ fn lock(folder: &Path) -> Result<File, PipelineError> {
         }
         Err(std::fs::TryLockError::WouldBlock) => Err(PipelineError::Locked { folder: folder.to_owned() }),
         Err(std::fs::TryLockError::Error(source)) => Err(failed(&path, source)),
+    }
+}
+
+/// Folder of the shards' folders.
+const SHARDS: &str = "shards";
+
+/// The folder of a run, or of one of its shards.
+fn folder(plan: &Plan, shard: Option<Shard>) -> PathBuf {
+    match shard {
+        Some(shard) => plan.folder.join(SHARDS).join(shard.folder()),
+        None => plan.folder.clone(),
     }
 }
 
@@ -139,10 +157,7 @@ impl<'a> Run<'a> {
         interrupt: &'a Interrupt,
         watch: &'a mut dyn FnMut(Report),
     ) -> Result<Self, PipelineError> {
-        let folder = match teach.shard {
-            Some(shard) => plan.folder.join(SHARDS).join(shard.folder()),
-            None => plan.folder.clone(),
-        };
+        let folder = folder(plan, teach.shard);
         let lock = lock(&folder)?;
         Ok(Self { plan, interrupt, watch, teach, folder, _lock: lock })
     }
@@ -192,12 +207,12 @@ impl<'a> Run<'a> {
     }
 
     /// Does a stage's work unless its record, named `record`, says that it is done; `work` returns the record's counts.
-    fn once(
+    fn once<Name: AsRef<str>>(
         &mut self,
         name: StageName,
         record: &str,
         inputs: stage::Inputs,
-        work: impl FnOnce(&mut Self, &stage::Stage<'_>) -> Result<Vec<(&'static str, f64)>, PipelineError>,
+        work: impl FnOnce(&mut Self, &stage::Stage<'_>) -> Result<Vec<(Name, f64)>, PipelineError>,
     ) -> Result<(), PipelineError> {
         let stage = stage::Stage::new(&self.folder, record, inputs);
         if let stage::Standing::Done(record) = stage.standing()? {

@@ -118,16 +118,32 @@ impl<'a> Stage<'a> {
         }
     }
 
+    /// Removes the record, so that the stage is due again.
+    pub(super) fn forget(&self) -> Result<(), PipelineError> {
+        let removed = fs::remove_file(&self.path).and_then(|()| durable::sync_folder(&self.path));
+        match removed {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(PipelineError::File { path: self.path.clone(), source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether there is a record, with whatever inputs.
+    pub(super) fn is_recorded(&self) -> bool {
+        self.path.exists()
+    }
+
     pub(super) fn fingerprint(&self) -> Digest {
         self.inputs.fingerprint()
     }
 
     /// Marks the stage as done.
-    pub(super) fn finish(self, counts: &[(&str, f64)]) -> Result<StageRecord, PipelineError> {
+    pub(super) fn finish(self, counts: &[(impl AsRef<str>, f64)]) -> Result<StageRecord, PipelineError> {
         let record = StageRecord {
             created_by: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
             inputs: self.inputs.0,
-            counts: counts.iter().map(|&(name, count)| (name.to_owned(), count)).collect(),
+            counts: counts.iter().map(|(name, count)| (name.as_ref().to_owned(), *count)).collect(),
         };
         // Maps of strings and numbers always serialise.
         let text = toml::to_string(&record).unwrap_or_default();

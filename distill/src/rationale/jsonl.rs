@@ -21,6 +21,35 @@ pub fn write(path: &Path, rows: &[RationaleRow]) -> Result<(), RationaleError> {
     durable::write_with(path, fill).map_err(|source| RationaleError::Write { path: path.to_owned(), source })
 }
 
+/// Writes the rows that `visit` hands over, whole or not at all; holds one at a time.
+///
+/// # Errors
+/// The first error of `visit`, or the file's.
+pub fn write_each<E: From<RationaleError>>(
+    path: &Path,
+    visit: impl FnOnce(&mut dyn FnMut(&RationaleRow) -> Result<(), E>) -> Result<(), E>,
+) -> Result<(), E> {
+    let refused = |source| RationaleError::Write { path: path.to_owned(), source };
+    let mut failure = None;
+    let fill = |file: &mut std::fs::File| {
+        let mut file = BufWriter::new(file);
+        let mut write = |row: &RationaleRow| {
+            let written = serde_json::to_writer(&mut file, row).map_err(std::io::Error::from);
+            written.and_then(|()| file.write_all(b"\n")).map_err(|source| E::from(refused(source)))
+        };
+        if let Err(error) = visit(&mut write) {
+            failure = Some(error);
+            return Err(std::io::Error::other("no more rows"));
+        }
+        file.flush()
+    };
+    let written = durable::write_with(path, fill);
+    match failure {
+        Some(error) => Err(error),
+        None => Ok(written.map_err(refused)?),
+    }
+}
+
 /// Reads what [`write()`] wrote.
 ///
 /// # Errors

@@ -4,12 +4,14 @@
 //! is never asked for again. The raw text is kept for ever, right or wrong, with the verdicts beside it, so that filters
 //! and graders run again without any request. [`Reader`] (and the `sqlite3` program) can read while a run goes on.
 
+mod copy;
 mod difference;
 mod error;
 pub mod jsonl;
 mod merge;
 mod reader;
 mod record;
+mod rejected;
 mod row;
 mod salvage;
 mod schema;

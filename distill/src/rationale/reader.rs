@@ -146,7 +146,7 @@ impl Reader {
     }
 
     /// Whether any rationale got a verdict.
-    pub(super) fn has_verdicts(&self) -> Result<bool, RationaleError> {
+    pub fn has_verdicts(&self) -> Result<bool, RationaleError> {
         Ok(!self.rows("SELECT 1 FROM verdict LIMIT 1", [], |_| Ok(()))?.is_empty())
     }
 
@@ -237,6 +237,20 @@ impl Reader {
     /// As [`Self::visit`], those that the latest filter kept.
     pub fn visit_kept<E: From<RationaleError>>(&self, visit: impl FnMut(Stored) -> Result<(), E>) -> Result<(), E> {
         self.visit_where("EXISTS (SELECT 1 FROM verdict WHERE verdict.id = completion.id AND keep)", visit)
+    }
+
+    /// As [`Self::visit`], those of one example, in all sources.
+    pub fn visit_example<E: From<RationaleError>>(
+        &self,
+        example: &str,
+        mut visit: impl FnMut(Stored) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for source in self.sources()? {
+            if let Some(key) = self.find(source.number, example)? {
+                self.visit_where(&format!("state = 'done' AND completion.example = {}", key.0), &mut visit)?;
+            }
+        }
+        Ok(())
     }
 
     fn visit_where<E: From<RationaleError>>(

@@ -52,12 +52,16 @@ pub struct Adaptive {
 pub struct TeachOptions {
     /// Hard stop, in US dollars over the whole run.
     pub max_cost_usd: Option<f64>,
-    /// Ask again for completions that failed.
+    /// Most requests that are sent.
+    pub max_requests: Option<u64>,
+    /// Ask again for all completions that failed, not only for those that may succeed another day.
     pub retry_failed: bool,
     /// Only this part of the examples, in a folder and a store of its own; all of them if absent.
     pub shard: Option<Shard>,
     /// Go on with settings that differ from those that the store was made with.
     pub accept: bool,
+    /// Where lines for people go while no terminal shows a progress bar.
+    pub notice: Option<fn(&str)>,
 }
 
 /// One source's share of a run: the teacher writes every completion into the store as it arrives.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::rationale::RationaleError;
 
+use super::batch::BatchError;
 use super::bundle::BundleTeachError;
 use super::recorded::RecordedError;
 
@@ -55,19 +56,36 @@ pub enum TeachError {
     /// The store refuses.
     #[error(transparent)]
     Store(#[from] RationaleError),
+    /// A batch cannot be written or read, or is not complete.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
     /// A bundle cannot teach.
     #[error(transparent)]
     Bundle(#[from] BundleTeachError),
     /// Somebody asked to stop.
     #[error("stopped while the teacher was writing; what it wrote is kept, and the same command continues from there")]
     Interrupted,
+    /// An endpoint could not be asked to the end.
+    #[error(transparent)]
+    Openai(#[from] super::openai::OpenaiError),
 }
 
 impl TeachError {
     /// Whether the teacher was stopped on request, not by a fault.
     #[must_use]
     pub fn is_interruption(&self) -> bool {
-        matches!(self, Self::Interrupted)
+        matches!(
+            self,
+            Self::Interrupted
+                | Self::Batch(BatchError::Interrupted)
+                | Self::Openai(super::openai::OpenaiError::Interrupted)
+        )
+    }
+
+    /// Whether the teacher stopped at a limit of the user's own.
+    #[must_use]
+    pub fn is_budget(&self) -> bool {
+        matches!(self, Self::Openai(super::openai::OpenaiError::Budget { .. }))
     }
 
     /// A stable code for programs.
@@ -80,8 +98,10 @@ impl TeachError {
             Self::ExclusionsFile { .. } => "E_TEACH_EXCLUSIONS_FILE",
             Self::Fingerprint { .. } => "E_TEACH_FINGERPRINT",
             Self::Store(error) => error.code(),
+            Self::Batch(error) => error.code(),
             Self::Bundle(error) => error.code(),
             Self::Interrupted => "E_TEACH_INTERRUPTED",
+            Self::Openai(error) => error.code(),
         }
     }
 }

@@ -132,6 +132,12 @@ pub(crate) struct EvalArgs {
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+    /// Measure accuracy and completeness with completions cut at so many tokens, one line a budget
+    #[arg(long, value_name = "TOKENS", value_delimiter = ',', conflicts_with_all = ["require", "completions"])]
+    pub(crate) budget: Vec<usize>,
+    /// Write the result into this folder: `eval-*`, and `results_*`, `samples_*` as lm-evaluation-harness does
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
     /// Write every graded completion to this file
     #[arg(long)]
     pub(crate) completions: Option<PathBuf>,

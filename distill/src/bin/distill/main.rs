@@ -71,7 +71,8 @@ fn report_error(error: &anyhow::Error) -> ExitCode {
     if let Some(hint) = report::hint(error) {
         report::line(&format!("hint: {hint}"));
     }
-    ExitCode::from(2)
+    let is_budget = error.downcast_ref().is_some_and(PipelineError::is_budget);
+    ExitCode::from(if is_budget { 3 } else { 2 })
 }
 
 fn is_interruption(error: &anyhow::Error) -> bool {

@@ -75,6 +75,13 @@ fn rationale_hint(error: &RationaleError) -> Option<String> {
 pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
     let pipeline = error.downcast_ref::<PipelineError>();
     match pipeline {
+        Some(PipelineError::OtherInputs { stage, .. }) if stage == "filter" => {
+            return Some(
+                "samples were made of what it kept: `distill filter EXPERIMENT --again` judges again and forgets them, \
+                 `distill run EXPERIMENT --name NEW` after `distill filter EXPERIMENT --name NEW --rationales-of OLD` keeps both"
+                    .to_owned(),
+            );
+        }
         Some(PipelineError::OtherInputs { path, .. }) => {
             let folder = path.parent().unwrap_or(path);
             return Some(format!("give the run another name with --name, or remove `{}`", folder.display()));
@@ -85,8 +92,15 @@ pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
                 "give the run another name with --name, or go back to the settings it was started with".to_owned(),
             );
         }
-        Some(PipelineError::NothingKept { .. }) => {
-            return Some("`rejected.jsonl` in the run's folder has a reason for each".to_owned());
+        Some(PipelineError::NothingKept { .. } | PipelineError::NoCompletion { .. }) => {
+            return Some(
+                "`distill filter EXPERIMENT --rejected` lists ids and reasons, `--explain ID` shows one".to_owned(),
+            );
+        }
+        Some(PipelineError::AlreadyTrained { .. }) => {
+            return Some(
+                "`distill filter EXPERIMENT --name NEW --rationales-of OLD` judges in a run of its own".to_owned(),
+            );
         }
         _ => {}
     }
@@ -96,6 +110,9 @@ pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
     }
     if let Some(hint) = error.chain().find_map(|cause| cause.downcast_ref().and_then(rationale_hint)) {
         return Some(hint);
+    }
+    if let Some(ExperimentError::Sweep { .. }) = error.downcast_ref() {
+        return Some("`distill sweep` runs every variant".to_owned());
     }
     if let Some(ExperimentError::Read { .. }) = error.downcast_ref() {
         return Some("`models/students/symbolic.toml` is an example to start from".to_owned());

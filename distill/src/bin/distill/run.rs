@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use pupil_distill::dataset::Dataset;
-use pupil_distill::experiment::{Experiment, ExperimentError, Method, Plan, rounds};
+use pupil_distill::eval::PromptingMethod;
+use pupil_distill::experiment::{ExperimentError, ExperimentFile, MeasurementPlan, Method, Plan, rounds};
 use pupil_distill::export::{ExportPlan, export as export_checkpoint};
 use pupil_distill::interrupt::Interrupt;
-use pupil_distill::pipeline::{Run, StageName};
+use pupil_distill::pipeline::{Run, StageName, measure};
 use pupil_distill::sample;
 use pupil_distill::teacher::TeachOptions;
 use pupil_models::bundle::TOKENIZER;
@@ -41,21 +42,46 @@ pub(crate) fn plan(args: &RunArgs) -> Result<Plan, ExperimentError> {
 
 /// The validated plans of all rounds, of which most experiments have one.
 fn plans(args: &RunArgs) -> Result<Vec<Plan>, ExperimentError> {
-    let mut experiment = Experiment::read(&args.experiment)?;
+    match file(args)? {
+        ExperimentFile::Training(experiment) => {
+            let plan = |round| Plan::new(round, base(args), &args.runs);
+            rounds(&experiment, &args.runs)?.iter().map(plan).collect()
+        }
+        ExperimentFile::Measurement(measurement) => Err(no_training(measurement.method)),
+    }
+}
+
+/// The experiment file with what was typed beside it.
+fn file(args: &RunArgs) -> Result<ExperimentFile, ExperimentError> {
+    let mut file = ExperimentFile::read(&args.experiment)?;
     if args.vanilla {
-        experiment.method = Method::FineTune;
-        experiment.name.push_str("-vanilla");
+        match &mut file {
+            ExperimentFile::Training(experiment) => experiment.method = Method::FineTune,
+            ExperimentFile::Measurement(measurement) => return Err(no_training(measurement.method)),
+        }
+        file.rename(&format!("{}-vanilla", file.name()));
     }
     if let Some(name) = &args.name {
-        experiment.name.clone_from(name);
+        file.rename(name);
     }
-    let base = args.experiment.parent().unwrap_or(Path::new("."));
-    rounds(&experiment, &args.runs)?.iter().map(|round| Plan::new(round, base, &args.runs)).collect()
+    Ok(file)
+}
+
+fn base(args: &RunArgs) -> &Path {
+    args.experiment.parent().unwrap_or(Path::new("."))
+}
+
+fn no_training(method: PromptingMethod) -> ExperimentError {
+    ExperimentError::Value {
+        key: "method".to_owned(),
+        expected: "one that trains a student".to_owned(),
+        found: format!("`{method}`"),
+    }
 }
 
 /// Runs a plan up to and including `last`, reporting on stderr.
 pub(crate) fn run_plan(plan: &Plan, last: StageName) -> anyhow::Result<()> {
-    run_plan_with(plan, TeachOptions::default(), last)
+    run_plan_with(plan, TeachOptions { notice: Some(report::line), ..TeachOptions::default() }, last)
 }
 
 /// As [`run_plan`], with what the user says about the teachers.
@@ -72,6 +98,11 @@ pub(crate) fn through(args: &RunArgs, last: StageName) -> anyhow::Result<ExitCod
 }
 
 pub(crate) fn through_all(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    if let ExperimentFile::Measurement(measurement) = file(args)? {
+        let plan = MeasurementPlan::new(&measurement, base(args), &args.runs)?;
+        measure(&plan, &Interrupt::on_signals()?, &mut report::watch)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let plans = if args.round.is_some() { vec![plan(args)?] } else { plans(args)? };
     for plan in &plans {
         if plans.len() > 1 {

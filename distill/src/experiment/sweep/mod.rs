@@ -1,8 +1,9 @@
 //! `[sweep]`: one experiment file that stands for several.
 //!
 //! Every key of the table is an axis: a dotted path into the experiment, with a list of values. `*` in a path stands for
-//! every element of a list, a number for one. A value that is a table is laid over the table that is there. Some axes have
-//! names of their own, see [`path`].
+//! every element of a list, a number for one. A value that is a table is laid over the table that is there; the tables of
+//! `variant` are laid over the whole experiment. Some axes have names of their own: `degree`, `completions`, `seed`, `split`
+//! (a split file), `rationale_tokens` (L_r) and `prediction_tokens` (L_p).
 
 mod overlay;
 
@@ -13,7 +14,7 @@ use toml::{Table, Value};
 
 use super::file::{SWEEP, read};
 use super::{ExperimentError, ExperimentFile, require};
-use overlay::set;
+use overlay::{overlay, set};
 
 /// The key that says how axes are combined; every other key is an axis.
 const COMBINE: &str = "combine";
@@ -21,6 +22,8 @@ const COMBINE: &str = "combine";
 const LABEL: &str = "label";
 /// The axis over split files: trains on `FILE:train`, evaluates on `FILE:test`.
 const SPLIT: &str = "split";
+/// The axis whose tables are laid over the whole experiment.
+const VARIANT: &str = "variant";
 
 /// A sweep: an experiment and the axes along which it varies.
 #[derive(Clone, Debug)]
@@ -146,7 +149,10 @@ impl Sweep {
         for (axis, &place) in self.axes.iter().zip(choice) {
             axis.apply(place, &mut table)?;
             let value = axis.shown(place);
-            parts.push(format!("{}-{}", axis.short_name(), plain(&value)));
+            parts.push(match axis.name.as_str() {
+                VARIANT => plain(&value),
+                _ => format!("{}-{}", axis.short_name(), plain(&value)),
+            });
             values.push(AxisValue { axis: axis.name.clone(), value });
         }
         let name = parts.join("_");
@@ -189,6 +195,10 @@ impl Axis {
             expected: "a path into the experiment".to_owned(),
             found,
         };
+        if let (VARIANT, Value::Table(fields)) = (self.name.as_str(), &value) {
+            fields.iter().for_each(|(key, value)| overlay(table, key, value));
+            return Ok(());
+        }
         if self.name != SPLIT {
             return set(table, path(&self.name), &value).map_err(failed);
         }

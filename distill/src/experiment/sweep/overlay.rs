@@ -5,7 +5,7 @@ use toml::{Table, Value};
 /// Puts `value` where `path` leads, over what is there; the error names the part that leads nowhere.
 pub(super) fn set(table: &mut Table, path: &str, value: &Value) -> Result<(), String> {
     let Some((first, rest)) = path.split_once('.') else {
-        lay_over(table.entry(path).or_insert_with(|| Value::Table(Table::new())), value);
+        overlay(table, path, value);
         return Ok(());
     };
     match table.get_mut(first) {
@@ -19,6 +19,11 @@ pub(super) fn set(table: &mut Table, path: &str, value: &Value) -> Result<(), St
         Some(Value::Array(elements)) => set_elements(elements, first, rest, value),
         Some(other) => Err(format!("`{first}`, which is `{other}`")),
     }
+}
+
+/// Puts `value` at `key`, over what is there.
+pub(super) fn overlay(table: &mut Table, key: &str, value: &Value) {
+    lay_over(table.entry(key).or_insert_with(|| Value::Table(Table::new())), value);
 }
 
 fn set_elements(elements: &mut [Value], name: &str, path: &str, value: &Value) -> Result<(), String> {
@@ -43,14 +48,7 @@ fn set_elements(elements: &mut [Value], name: &str, path: &str, value: &Value) -
 fn lay_over(place: &mut Value, value: &Value) {
     match (place, value) {
         (Value::Table(under), Value::Table(over)) => {
-            for (key, value) in over {
-                match under.get_mut(key) {
-                    Some(inner) => lay_over(inner, value),
-                    None => {
-                        under.insert(key.clone(), value.clone());
-                    }
-                }
-            }
+            over.iter().for_each(|(key, value)| overlay(under, key, value));
         }
         (place, value) => *place = value.clone(),
     }

@@ -70,6 +70,16 @@ fn tables_are_laid_over_and_named_by_their_labels() {
 }
 
 #[test]
+fn whole_variants_change_several_tables_at_once() {
+    let axes = "[[sweep.variant]]\nlabel = \"small\"\ntrain = { seed = 7 }\nstudent = { layers = 2 }\n[[sweep.variant]]\nlabel = \"few\"\ntraining_rationales = 3";
+    let variants = sweep(axes).unwrap();
+    assert_eq!(names(axes), ["small", "few"]);
+    let [small, few] = [0, 1].map(|place: usize| experiment(&variants[place]));
+    assert_eq!((small.train.seed, small.train.steps, small.student.layers), (7, Some(1), Some(2)));
+    assert_eq!((few.train.seed, few.training_rationales.map(usize::from)), (0, Some(3)));
+}
+
+#[test]
 fn a_split_is_trained_and_tested_on() {
     let recorded = BASE.replace(
         "{ teacher = \"program\", task = \"coin_flip\", questions = 10 }",
@@ -110,6 +120,7 @@ fn bad_axes_are_named() {
         ("\"name.first\" = [3]", "`sweep.name.first`"),
         ("degree = [2]", "degree"),
         ("seed = [1, 1]", "`seed-1` twice"),
+        ("variant = [3]", "unknown field `variant`"),
         ("split = [3]", "`sweep.split`"),
         ("combine = \"sum\"\nseed = [1]", "`product` or `zip`, found `sum`"),
         ("combine = \"zip\"\nseed = [1]\n\"train.steps\" = [1, 2]", "[1, 2]"),

@@ -134,8 +134,11 @@ impl EndpointClient {
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
             .is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("text/event-stream"));
-        let mut reply =
-            if self.is_streamed && is_event_stream { self.stream(response).await? } else { self.whole(response).await? };
+        let mut reply = if self.is_streamed && is_event_stream {
+            self.stream(response).await?
+        } else {
+            self.whole(response).await?
+        };
         if self.takes_reasoning {
             reply.separate_reasoning();
         }
@@ -184,7 +187,10 @@ impl EndpointClient {
         Ok(body)
     }
 
-    async fn chunk(&self, response: &mut Response) -> Result<Option<impl AsRef<[u8]> + std::ops::Deref<Target = [u8]>>, Fault> {
+    async fn chunk(
+        &self,
+        response: &mut Response,
+    ) -> Result<Option<impl AsRef<[u8]> + std::ops::Deref<Target = [u8]>>, Fault> {
         match timeout(self.idle, response.chunk()).await {
             Ok(Ok(bytes)) => Ok(bytes),
             Ok(Err(error)) => Err(Fault { code: "truncated".to_owned(), ..self.connection(error) }),

@@ -87,9 +87,10 @@ impl Reply {
             append(&mut self.text, &mut self.reasoning, content)?;
         }
         // Servers that send both spellings send the same text twice.
-        if let Some(Value::String(text)) = ["reasoning_content", "reasoning"].iter().find_map(|name| {
-            message.get(*name).filter(|text| text.as_str().is_some_and(|text| !text.is_empty()))
-        }) {
+        if let Some(Value::String(text)) = ["reasoning_content", "reasoning"]
+            .iter()
+            .find_map(|name| message.get(*name).filter(|text| text.as_str().is_some_and(|text| !text.is_empty())))
+        {
             self.reasoning.push_str(text);
         }
         if let Some(Value::String(refusal)) = message.get("refusal").filter(|text| !text.is_null()) {
@@ -198,8 +199,8 @@ fn finish(reason: &str) -> Result<Finish, Fault> {
     let lower = reason.to_lowercase();
     let lower = lower.strip_prefix("finish_reason_").unwrap_or(&lower);
     Ok(match lower {
-        "stop" | "eos" | "eos_token" | "end_turn" | "end" | "stop_sequence" | "stop_token" | "complete" | "completed"
-        | "finished" => Finish::Stop,
+        "stop" | "eos" | "eos_token" | "end_turn" | "end" | "stop_sequence" | "stop_token" | "complete"
+        | "completed" | "finished" => Finish::Stop,
         "length" | "max_tokens" | "max_length" | "max_output_tokens" | "model_length" | "incomplete" => Finish::Length,
         "content_filter" | "content-filter" | "contentfilter" | "safety" | "sensitive" | "blocked" => {
             Finish::Other("content_filter".to_owned())
@@ -263,12 +264,7 @@ mod tests {
             (r#"{"choices":[{"message":{"content":"a","reasoning_content":"r","reasoning":"r"}}]}"#, "a", "r", None),
             (r#"{"choices":[{"message":{"content":"<think>\nr</think>\n\na"}}]}"#, "\n\na", "\nr", None),
             (r#"{"choices":[{"message":{"content":"r</think>a"}}]}"#, "a", "r", None),
-            (
-                r#"{"choices":[{"message":{"content":"<think>r"},"finish_reason":"length"}]}"#,
-                "",
-                "r",
-                Some("length"),
-            ),
+            (r#"{"choices":[{"message":{"content":"<think>r"},"finish_reason":"length"}]}"#, "", "r", Some("length")),
             (
                 r#"{"choices":[{"message":{"content":null},"finish_reason":"content_filter"}]}"#,
                 "",

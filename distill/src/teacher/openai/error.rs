@@ -59,7 +59,9 @@ pub enum OpenaiError {
         target: String,
     },
     /// Nothing answers at the endpoint's address.
-    #[error("the endpoint cannot be reached: {samples} completions in a row were given up, the last one because of {detail}")]
+    #[error(
+        "the endpoint cannot be reached: {samples} completions in a row were given up, the last one because of {detail}"
+    )]
     Unreachable {
         /// Completions that were given up.
         samples: u32,

@@ -117,7 +117,7 @@ fn is_tls(cause: &(dyn Error + 'static)) -> bool {
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| error.source())
+    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source())
 }
 
 /// The chain of an error below its outermost link, which only says that something failed.
@@ -128,7 +128,8 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
 
 /// A server's text in one line, without control characters, not too long.
 pub(super) fn clip(text: &str) -> String {
-    let line: Vec<&str> = text.split(|character: char| character.is_control()).filter(|part| !part.is_empty()).collect();
+    let line: Vec<&str> =
+        text.split(|character: char| character.is_control()).filter(|part| !part.is_empty()).collect();
     let line = line.join(" ");
     match line.char_indices().nth(MOST_DETAIL) {
         Some((end, _)) => format!("{}…", &line[..end]),

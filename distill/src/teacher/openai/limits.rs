@@ -41,7 +41,8 @@ impl Bucket {
         self.fill(now);
         let missing = units.min(self.capacity) - self.level;
         // Rounded up, so that the units are there when the time has come.
-        now + Duration::from_secs_f64((missing / self.per_second).clamp(0.0, 86_400.0)) + ROUNDING * u32::from(missing > 0.0)
+        now + Duration::from_secs_f64((missing / self.per_second).clamp(0.0, 86_400.0))
+            + ROUNDING * u32::from(missing > 0.0)
     }
 
     pub(super) fn take(&mut self, units: f64) {
@@ -246,7 +247,8 @@ mod tests {
         let headers = |remaining: &str, reset: &str| {
             let pairs = [("limit", "100"), ("remaining", remaining), ("reset", reset)];
             let name = |part: &str| format!("x-ratelimit-{part}-requests").parse().unwrap();
-            let headers: HeaderMap = pairs.into_iter().map(|(part, value)| (name(part), value.parse().unwrap())).collect();
+            let headers: HeaderMap =
+                pairs.into_iter().map(|(part, value)| (name(part), value.parse().unwrap())).collect();
             RateHeaders::of(&headers)
         };
         let mut open = pace(8, None, None, start);

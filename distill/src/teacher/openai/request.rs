@@ -193,7 +193,10 @@ mod tests {
         let wording = Wording::new(&source).unwrap();
         let first = body(&wording, None);
         assert_eq!(first["prompt"], "Q: Heads?\nA: Let's think step by step.");
-        assert_eq!((&first["temperature"], &first["max_tokens"], &first["seed"]), (&json!(0.7), &json!(128), &json!(42)));
+        assert_eq!(
+            (&first["temperature"], &first["max_tokens"], &first["seed"]),
+            (&json!(0.7), &json!(128), &json!(42))
+        );
         let second = body(&wording, Some(" So yes."));
         assert_eq!(second["prompt"], prompting::zero_shot_cot_answer("Heads?", " So yes."));
         assert_eq!(second["temperature"], 0.0);

@@ -85,7 +85,8 @@ fn chance(found: u32, asked: u32, missing: u32, budget: u32) -> f64 {
     }
     let (alpha, beta) = (f64::from(1 + found), f64::from(1 + asked - found));
     // The first term, x = 0, is a product of ratios; each further one follows from the one before.
-    let mut term: f64 = (0..budget).map(|trial| (beta + f64::from(trial)) / (alpha + beta + f64::from(trial))).product();
+    let mut term: f64 =
+        (0..budget).map(|trial| (beta + f64::from(trial)) / (alpha + beta + f64::from(trial))).product();
     let mut below = 0.0;
     for x in 0..missing {
         below += term;
@@ -156,7 +157,7 @@ mod tests {
 
     #[test]
     fn an_interrupted_round_is_asked_to_its_end() {
-        let known = |index| {
+        let known = |index: u32| {
             let rationale = index.to_string();
             Ok::<_, ()>(if index == 2 { Known::Correct { rationale } } else { Known::Open })
         };
