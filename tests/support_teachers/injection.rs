@@ -121,8 +121,9 @@ pub(crate) async fn inject(fault: Fault, mut connection: Connection, site: &Site
 }
 
 /// The reply to another question.
-fn strangers(reply: Reply) -> Reply {
-    Reply { text: json!("Another question’s reply.\nThe answer is 0."), ..reply }
+fn strangers(mut reply: Reply) -> Reply {
+    reply.text = json!("Another question’s reply.\nThe answer is 0.");
+    reply
 }
 
 /// A stream that ends as it should, with something wrong in it.

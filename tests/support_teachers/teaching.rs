@@ -62,7 +62,12 @@ pub(crate) struct Finished {
 
 impl Teaching {
     pub(crate) fn new(settings: Settings, url: &str) -> Self {
-        let teaching = Self { folder: tempfile::tempdir().unwrap(), settings, processes: AtomicUsize::new(0) };
+        Self::new_in(&std::env::temp_dir(), settings, url)
+    }
+
+    /// As [`Self::new`], in a folder below `place`.
+    pub(crate) fn new_in(place: &Path, settings: Settings, url: &str) -> Self {
+        let teaching = Self { folder: tempfile::tempdir_in(place).unwrap(), settings, processes: AtomicUsize::new(0) };
         let mut rows = String::new();
         for number in 0..teaching.settings.questions {
             let (question, answer) = question(number);

@@ -3,7 +3,7 @@
 //! `PUPIL_FAULT_SEEDS`, `PUPIL_FAULT_KILLS` and `PUPIL_FAULT_POINTS` raise the counts of seeds, of killed runs and of killed
 //! system calls above those of a quick run.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
 
 #[path = "../support_teachers/answers.rs"]
 mod answers;
