@@ -1,7 +1,5 @@
 //! Words of test questions in what the student is to learn.
 
-use std::collections::{HashMap, HashSet};
-
 use super::criterion::Contamination;
 use super::{FilterError, words};
 use crate::dataset::{Dataset, Example};
@@ -15,9 +13,9 @@ pub(super) struct TestQuestions {
     /// Ids of the test examples.
     ids: Vec<String>,
     /// By the number of words of a group, the groups and the first test question of each.
-    groups: Vec<(usize, HashMap<u64, u32>)>,
+    groups: Vec<(usize, words::GroupMap<u32>)>,
     /// Whole questions, as one group of all their words.
-    whole: HashMap<u64, u32>,
+    whole: words::GroupMap<u32>,
 }
 
 impl TestQuestions {
@@ -42,7 +40,7 @@ impl TestQuestions {
                 continue;
             }
             let at = found.groups.iter().position(|(other, _)| *other == size).unwrap_or_else(|| {
-                found.groups.push((size, HashMap::new()));
+                found.groups.push((size, words::GroupMap::default()));
                 found.groups.len() - 1
             });
             for group in words::groups(&hashed, size) {
@@ -60,7 +58,7 @@ impl TestQuestions {
 
     /// The groups of a question that test questions have as well: a rationale that quotes its own question takes nothing from
     /// a test question that is worded alike.
-    pub(super) fn shared(&self, question: &[u64], shared: &mut HashSet<u64>) {
+    pub(super) fn shared(&self, question: &[u64], shared: &mut words::GroupSet) {
         shared.clear();
         for (size, known) in &self.groups {
             shared.extend(words::groups(question, *size).filter(|group| known.contains_key(group)));
@@ -68,7 +66,7 @@ impl TestQuestions {
     }
 
     /// The test example that a rationale quotes; `shared` is what it may.
-    pub(super) fn quoted(&self, rationale: &[u64], shared: &HashSet<u64>) -> Option<&str> {
+    pub(super) fn quoted(&self, rationale: &[u64], shared: &words::GroupSet) -> Option<&str> {
         self.groups.iter().find_map(|(size, known)| {
             let quoted = |group: u64| known.get(&group).filter(|_| !shared.contains(&group));
             let number = words::groups(rationale, *size).find_map(quoted)?;
@@ -92,7 +90,7 @@ mod tests {
     }
 
     fn found<'a>(test: &'a TestQuestions, question: &str, rationale: &str) -> Option<&'a str> {
-        let mut shared = HashSet::new();
+        let mut shared = words::GroupSet::default();
         test.shared(&hashed(question), &mut shared);
         test.is_question(&hashed(question)).or_else(|| test.quoted(&hashed(rationale), &shared))
     }

@@ -18,7 +18,7 @@ pub(super) struct Kept {
     /// Index and sorted groups.
     sets: Vec<(u32, Vec<u64>)>,
     /// Positions in `sets` by group, for the groups by which a similar set must be met; see [`prefix`].
-    met_by: HashMap<u64, Vec<usize>>,
+    met_by: words::GroupMap<Vec<usize>>,
 }
 
 impl Kept {

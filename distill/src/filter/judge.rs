@@ -86,9 +86,9 @@ struct Question {
     teacher: String,
     kept: duplicate::Kept,
     words: Vec<u64>,
-    groups: HashSet<u64>,
+    groups: words::GroupSet,
     /// Groups that the question shares with test questions.
-    shared: HashSet<u64>,
+    shared: words::GroupSet,
     /// The test example that the question is.
     test: Option<String>,
 }
@@ -102,7 +102,7 @@ struct Scratch {
     prediction: Option<Answer>,
     set: Option<Vec<u64>>,
     lower: String,
-    seen: HashSet<u64>,
+    seen: words::GroupSet,
     arithmetic: Checker,
 }
 

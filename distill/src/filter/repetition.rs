@@ -3,8 +3,6 @@
 //! The two rules of the runtime's detector, over words and at a teacher's lengths: teachers are cut after some hundred
 //! tokens, where a loop has seldom lasted for as long as the runtime waits.
 
-use std::collections::HashSet;
-
 use super::words;
 
 /// Longest period that is looked for, in words.
@@ -19,7 +17,7 @@ const GROUP: usize = 4;
 const LEAST_GROUPS: usize = 32;
 
 /// What shows that the text of these words repeats itself, if anything does.
-pub(super) fn sign(text: &[u64], seen: &mut HashSet<u64>) -> Option<String> {
+pub(super) fn sign(text: &[u64], seen: &mut words::GroupSet) -> Option<String> {
     if let Some(period) = ending_period(text) {
         return Some(format!("it ends in {period} words over and over"));
     }
@@ -48,7 +46,7 @@ mod tests {
     fn repeats(text: &str) -> bool {
         let mut hashed = Vec::new();
         words::hash_into(text, &mut hashed);
-        sign(&hashed, &mut HashSet::new()).is_some()
+        sign(&hashed, &mut words::GroupSet::default()).is_some()
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What the words of a rationale tell: refusals, other languages, echoes of the question, loose ends.
 
-use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use super::words;
 
@@ -37,14 +39,19 @@ const ANYWHERE: [&str; 12] = [
     "impossible to determine",
 ];
 
+/// Searchers of [`ANYWHERE`], made once: a dozen searches through every rationale are most of what a filter costs.
+static FINDERS: LazyLock<Vec<Finder<'static>>> = LazyLock::new(|| ANYWHERE.iter().map(Finder::new).collect());
+
 /// The phrase with which the teacher refuses. `lower` is the text in ASCII lower case.
 pub(super) fn refusal(lower: &str) -> Option<&'static str> {
     let opening = lower.trim_start();
     let opens = OPENINGS.iter().find(|phrase| opening.starts_with(**phrase));
     // "As an aid" is no refusal.
     let ends_a_word = |at: usize| !lower[at..].starts_with(char::is_alphanumeric);
-    let stands = |phrase: &str| lower.match_indices(phrase).any(|(at, found)| ends_a_word(at + found.len()));
-    opens.or_else(|| ANYWHERE.iter().find(|phrase| stands(phrase))).copied()
+    let stands =
+        |finder: &Finder<'_>| finder.find_iter(lower.as_bytes()).any(|at| ends_a_word(at + finder.needle().len()));
+    let anywhere = || ANYWHERE.iter().zip(&*FINDERS).find(|(_, finder)| stands(finder)).map(|(phrase, _)| phrase);
+    opens.or_else(anywhere).copied()
 }
 
 /// The letters of `text` that are not Latin, in per cent; `None` where there are no letters.
@@ -64,13 +71,13 @@ pub(super) fn foreign_percent(text: &str) -> Option<u32> {
 const GROUP: usize = 4;
 
 /// The groups of words of a question.
-pub(super) fn question_groups(question: &[u64], found: &mut HashSet<u64>) {
+pub(super) fn question_groups(question: &[u64], found: &mut words::GroupSet) {
     found.clear();
     found.extend(words::groups(question, GROUP));
 }
 
 /// The groups of a rationale's words that are the question's, in per cent; `None` where it is shorter than a group.
-pub(super) fn echoed_percent(rationale: &[u64], question: &HashSet<u64>) -> Option<u32> {
+pub(super) fn echoed_percent(rationale: &[u64], question: &words::GroupSet) -> Option<u32> {
     let groups = (rationale.len() + 1).saturating_sub(GROUP);
     let echoed = words::groups(rationale, GROUP).filter(|group| question.contains(group)).count();
     (100 * echoed).checked_div(groups).map(|percent| percent as u32)
@@ -130,7 +137,7 @@ mod tests {
             words::hash_into(text, &mut words);
             words
         };
-        let mut question = HashSet::new();
+        let mut question = words::GroupSet::default();
         question_groups(&hashed("Joan has 5 apples and eats 3. How many are left?"), &mut question);
         let share = |text: &str| echoed_percent(&hashed(text), &question);
         assert_eq!(share("Joan has 5 apples, and eats 3. How many are left"), Some(100));

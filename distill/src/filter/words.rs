@@ -1,5 +1,8 @@
 //! Words as numbers: what duplicates, quotations and loops are compared by.
 
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
+
 /// Hashes of the words of a text: runs of letters and digits, without regard to case; everything else parts words.
 ///
 /// A collision in 64 bits is not a worry, and the hash is the same in every run.
@@ -91,6 +94,29 @@ pub(super) fn groups(words: &[u64], size: usize) -> impl Iterator<Item = u64> + 
         sum = sum.wrapping_mul(BASE).wrapping_add(*word);
         (at + 1 >= size).then_some(sum)
     })
+}
+
+/// A set of groups.
+pub(super) type GroupSet = HashSet<u64, BuildHasherDefault<Spread>>;
+/// A map by group.
+pub(super) type GroupMap<Value> = HashMap<u64, Value, BuildHasherDefault<Spread>>;
+
+/// Takes hashes of groups as they are, but for one multiplication: the sums of [`groups`] are spread over all bits already.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| mixed(hash, u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, group: u64) {
+        self.0 = (group ^ (group >> 32)).wrapping_mul(BASE);
+    }
 }
 
 /// An odd factor without structure; see [`groups`].
