@@ -24,6 +24,9 @@ const LOG_PATIENCE: Duration = Duration::from_millis(500);
 /// Bytes of the write-ahead log from which on it is emptied.
 const LOG_BYTES: u64 = 32 << 20;
 
+/// Memory for pages: the index of a million examples, into which new ones go at any place, fits.
+const CACHE_KIB: i64 = 48 << 10;
+
 /// A rationale store, open for writing; there is one writer at a time, and this process is it.
 pub struct Store {
     // Closed before the lock is given back.
@@ -318,6 +321,7 @@ fn prepare(connection: &mut Connection, is_new: bool) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     if !is_new {
         return Ok(());
     }

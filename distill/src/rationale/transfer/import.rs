@@ -185,13 +185,29 @@ impl Import<'_> {
         let mut bad = Vec::new();
         let (mut written, mut same) = (0, 0);
         self.atomically(|import| {
+            let (mut names, mut records) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
             for (number, row) in rows {
-                match import.write_row(row)? {
-                    Ok(Outcome::Written) => written += 1,
-                    Ok(_) => same += 1,
+                match import.place(&row)? {
+                    Ok(key) => {
+                        names.push((
+                            number,
+                            format!("`{}#{}` of `{}`", row.example.id, row.completion.index, row.teacher),
+                        ));
+                        records.push(Record::done(key, row.completion));
+                    }
                     Err((expected, found)) => bad.push((number, expected, found)),
                 }
             }
+            for ((number, name), outcome) in names.into_iter().zip(import.store.offer(&records)?) {
+                match outcome {
+                    Outcome::Written => written += 1,
+                    Outcome::Same => same += 1,
+                    Outcome::Conflict => {
+                        bad.push((number, "the completion that the store holds", format!("another {name}")));
+                    }
+                }
+            }
+            bad.sort_unstable_by_key(|(number, ..)| *number);
             Ok(())
         })?;
         self.report.written += written;
@@ -206,21 +222,6 @@ impl Import<'_> {
         self.store.begin()?;
         let worked = work(self);
         self.store.end(worked)
-    }
-
-    fn write_row(&mut self, row: ExchangedRow) -> Placed<Outcome> {
-        let id = format!("{}#{}", row.example.id, row.completion.index);
-        let key = match self.place(&row)? {
-            Ok(key) => key,
-            Err(bad) => return Ok(Err(bad)),
-        };
-        let outcomes = self.store.offer(&[Record::done(key, row.completion)])?;
-        match outcomes.first() {
-            Some(Outcome::Conflict) => {
-                Ok(Err(("the completion that the store holds", format!("another `{id}` of `{}`", row.teacher))))
-            }
-            outcome => Ok(Ok(outcome.copied().unwrap_or(Outcome::Same))),
-        }
     }
 
     /// The place of the row's example, registered if it has to be.

@@ -65,8 +65,8 @@ impl Scale {
         let candidates = [inside(&[1.0, 2.0, 5.0]), inside(&[1.0, 3.0]), inside(&[1.0])];
         let fitting = candidates.iter().find(|values| values.len() <= count + 1).or(candidates.last());
         let values = fitting.cloned().unwrap_or_default();
-        let least = values.first().copied().unwrap_or(1.0);
-        (values, least)
+        let lowest = values.first().copied().unwrap_or(1.0);
+        (values, lowest)
     }
 }
 
