@@ -175,8 +175,7 @@ impl Run<'_> {
                 files::write_budgets(folder, &eval.name, &budgets).map_err(failed)?;
             }
             let evaluated = evaluate(&mut engine, &examples, run.interrupt)?;
-            let subject =
-                Subject { model: run.plan.name.clone(), ..eval.subject(Subject::trained(engine.contract())) };
+            let subject = Subject { model: run.plan.name.clone(), ..eval.subject(Subject::trained(engine.contract())) };
             files::write(folder, &eval.name, &subject, &examples, &evaluated).map_err(failed)?;
             let (report, _) = evaluated;
             (run.watch)(Report::Evaluated { name: eval.name.clone(), report: report.clone() });

@@ -57,7 +57,8 @@ impl Reader {
                 last_arrival_ms: count(8)?,
             })
         };
-        let query = "SELECT count(*) FILTER (WHERE verdict.keep), count(*), count(completion_tokens), sum(prompt_tokens),
+        let query =
+            "SELECT count(*) FILTER (WHERE verdict.keep), count(*), count(completion_tokens), sum(prompt_tokens),
                             sum(completion_tokens), count(cost_usd), sum(cost_usd), min(arrived_ms), max(arrived_ms)
                      FROM completion LEFT JOIN verdict ON verdict.id = completion.id
                      WHERE completion.id >= ? AND completion.id < ?";

@@ -9,7 +9,9 @@ use crate::rationale::RationaleError;
 #[non_exhaustive]
 pub enum ReportError {
     /// Something that was named is neither a run nor holds one.
-    #[error("cannot report on `{path}`: expected a run's folder, an experiment file, or a folder of runs, found {found}")]
+    #[error(
+        "cannot report on `{path}`: expected a run's folder, an experiment file, or a folder of runs, found {found}"
+    )]
     NoRun {
         /// What was named.
         path: PathBuf,

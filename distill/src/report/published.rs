@@ -110,6 +110,9 @@ mod tests {
 
     #[test]
     fn the_nearest_size_is_by_ratio() {
-        assert_eq!([Some(900_000), Some(300_000_000), Some(2_000_000_000), None].map(nearest), ["124M", "355M", "774M", "124M"]);
+        assert_eq!(
+            [Some(900_000), Some(300_000_000), Some(2_000_000_000), None].map(nearest),
+            ["124M", "355M", "774M", "124M"]
+        );
     }
 }

@@ -37,6 +37,13 @@ pub(in crate::report) struct SourceFacts {
     pub(in crate::report) verdicts: Vec<(Option<String>, u64)>,
 }
 
+impl SourceFacts {
+    /// Number and teacher: `0 · text-davinci-002`.
+    pub(in crate::report) fn label(&self) -> String {
+        format!("{} · {}", self.number, self.teacher)
+    }
+}
+
 /// One completion of a teacher, as far as the report looks at it.
 #[derive(Clone, Debug)]
 pub(in crate::report) struct Lesson {
@@ -80,11 +87,17 @@ pub(super) fn read(
         return Ok((Vec::new(), Lessons::default()));
     }
     let reader = Reader::open(&path)?;
-    let mut sources = reader.sources()?.into_iter().map(|source| facts(&reader, source.number, source.teacher)).collect::<Result<Vec<_>, ReportError>>()?;
+    let mut sources = reader
+        .sources()?
+        .into_iter()
+        .map(|source| facts(&reader, source.number, source.teacher))
+        .collect::<Result<Vec<_>, ReportError>>()?;
     let total: u64 = sources.iter().map(|source| source.done).sum();
     let mut lessons = Lessons { stride: total.div_ceil(MOST_LESSONS).max(1), taken: Vec::new() };
     let filter = contract.map(|contract| filter(settings, contract));
-    let measure = |row: &RationaleRow| length(row, contract, tokenizer).map_err(|source| ReportError::Tokenizer { path: path.clone(), source });
+    let measure = |row: &RationaleRow| {
+        length(row, contract, tokenizer).map_err(|source| ReportError::Tokenizer { path: path.clone(), source })
+    };
     let mut seen = 0;
     reader.visit(|stored| {
         let verdict = filter.as_ref().map(|filter| filter.verdict(&stored.row));

@@ -10,7 +10,7 @@ use crate::report::table::{Cell, Column, Table};
 
 /// Verdicts by reason, one panel a run.
 pub(super) fn figure(runs: &[RunFacts]) -> Figure {
-    let (name, title) = ("reasons", "What the filter kept, and why not the rest");
+    let (name, title) = ("reasons", "Verdicts of the filter");
     let mut table = Table::new(vec![
         Column::text("Run", "run"),
         Column::text("Verdict", "verdict"),
@@ -34,7 +34,8 @@ pub(super) fn figure(runs: &[RunFacts]) -> Figure {
                 Cell::Percent(100.0 * share(*count)),
             ]);
         }
-        let drawn: Vec<Bar> = verdicts.iter().map(|(reason, count)| bar(reason.as_deref(), *count, share(*count))).collect();
+        let drawn: Vec<Bar> =
+            verdicts.iter().map(|(reason, count)| bar(reason.as_deref(), *count, share(*count))).collect();
         panels.push((run.name.as_str(), total, drawn));
     }
     if panels.is_empty() {

@@ -24,7 +24,8 @@ struct Sample {
 
 /// The section, one part a run; the first is open.
 pub(in crate::report) fn samples(runs: &[RunFacts]) -> Markup {
-    let has = |run: &&RunFacts| !run.lessons.taken.is_empty() || run.evaluations.iter().any(|one| !one.graded.is_empty());
+    let has =
+        |run: &&RunFacts| !run.lessons.taken.is_empty() || run.evaluations.iter().any(|one| !one.graded.is_empty());
     let runs: Vec<&RunFacts> = runs.iter().filter(has).collect();
     html! {
         section #samples {
@@ -63,8 +64,8 @@ fn of_teacher(run: &RunFacts) -> Vec<Sample> {
 fn of_student(evaluation: &Evaluation) -> Vec<Sample> {
     let sample = |graded: &Graded| Sample {
         id: graded.id.clone(),
-        question: graded.question.clone(),
-        text: graded.completion.clone(),
+        question: evaluation.questions.get(&graded.id).cloned(),
+        text: graded.rationale.iter().chain([&graded.completion]).map(String::as_str).collect::<Vec<_>>().join("\n→ "),
         answer: Some(graded.answer()),
         gold: graded.gold.clone(),
         right: Some(graded.correct),
@@ -76,7 +77,9 @@ fn of_student(evaluation: &Evaluation) -> Vec<Sample> {
 /// Some right ones, then some wrong ones; of those whose answer nobody graded as many.
 fn drawn<T>(all: &[T], right: impl Fn(&T) -> Option<bool>) -> Vec<&T> {
     let order = permutation(&[SEED, all.len() as u64], all.len());
-    let of = |wanted: Option<bool>| order.iter().map(|&index| &all[index]).filter(|one| right(one) == wanted).take(EACH).collect();
+    let of = |wanted: Option<bool>| {
+        order.iter().map(|&index| &all[index]).filter(|one| right(one) == wanted).take(EACH).collect()
+    };
     let kinds: [Vec<&T>; 3] = [Some(true), Some(false), None].map(of);
     kinds.concat()
 }

@@ -29,7 +29,7 @@ pub(super) fn figures(runs: &[RunFacts]) -> Vec<Figure> {
     if figures.is_empty() {
         let reason = "No two of these runs have been evaluated and differ in one number alone, such as the degree D of diverse \
                       reasoning.";
-        return vec![Figure::absent("sweep", "Accuracy against what was varied", reason)];
+        return vec![Figure::absent("sweep", "Sweeps", reason)];
     }
     figures
 }
@@ -82,7 +82,12 @@ fn figure(key: &str, groups: &[Group<'_>]) -> Option<Figure> {
     let runs: Vec<&RunFacts> = groups.iter().flat_map(|group| group.runs.iter().map(|(_, run)| *run)).collect();
     let mut names: Vec<&str> = Vec::new();
     for run in &runs {
-        names.extend(evaluations(std::slice::from_ref(*run)).into_iter().filter(|name| !names.contains(name)).collect::<Vec<_>>());
+        names.extend(
+            evaluations(std::slice::from_ref(*run))
+                .into_iter()
+                .filter(|name| !names.contains(name))
+                .collect::<Vec<_>>(),
+        );
     }
     let panels: Vec<Panel> = names.into_iter().filter_map(|name| panel(key, name, groups)).collect();
     let title = format!("Accuracy against {}", spoken(key));
