@@ -65,9 +65,7 @@ fn points(panels: &[Panel]) -> Table {
         Column::text("Panel", "panel"),
         Column::text("Series", "series"),
         Column::number(&first.x.title, &first.x.key),
-        Column::number(&first.y.title, &first.y.key),
-        Column::number("low", "low"),
-        Column::number("high", "high"),
+        Column::rate(&first.y.title, [&first.y.key, "low", "high"]),
     ]);
     for panel in panels {
         for series in &panel.series {
@@ -76,9 +74,7 @@ fn points(panels: &[Panel]) -> Table {
                     Cell::Text(panel.title.clone()),
                     Cell::Text(series.label.clone()),
                     Cell::Number(point.x, 3),
-                    Cell::Number(point.y, 3),
-                    Cell::or_unknown(point.interval, |(low, _)| Cell::Number(low, 3)),
-                    Cell::or_unknown(point.interval, |(_, high)| Cell::Number(high, 3)),
+                    Cell::Rate(point.y, point.interval),
                 ]);
             }
         }

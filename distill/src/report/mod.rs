@@ -16,6 +16,8 @@ mod page;
 mod published;
 mod section;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 
@@ -55,7 +57,8 @@ pub struct Written {
 /// runs are read.
 pub fn write(plan: &ReportPlan) -> Result<Written, ReportError> {
     let folders = find::folders(&plan.named, &plan.runs)?;
-    let runs = folders.iter().map(|folder| RunFacts::read(folder)).collect::<Result<Vec<_>, _>>()?;
+    let mut runs = folders.iter().map(|folder| RunFacts::read(folder)).collect::<Result<Vec<_>, _>>()?;
+    tell_apart(&folders, &mut runs);
     let figures = section::figures(&runs);
     let folder = plan.out.with_extension("");
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -63,6 +66,17 @@ pub fn write(plan: &ReportPlan) -> Result<Written, ReportError> {
     let tables = write_tables(&folder, &figures)?;
     write_file(&plan.out, page.as_bytes())?;
     Ok(Written { runs: runs.into_iter().map(|run| run.name).collect(), tables })
+}
+
+/// Runs whose folders have one name, as variants of two sweeps may, are named with the folder above.
+fn tell_apart(folders: &[PathBuf], runs: &mut [RunFacts]) {
+    let names: Vec<String> = runs.iter().map(|run| run.name.clone()).collect();
+    for (folder, run) in folders.iter().zip(runs) {
+        if names.iter().filter(|name| **name == run.name).count() > 1 {
+            let above = folder.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+            run.name = format!("{above}/{}", run.name);
+        }
+    }
 }
 
 fn write_tables(folder: &Path, figures: &[Figure]) -> Result<Vec<PathBuf>, ReportError> {

@@ -8,17 +8,22 @@ use super::number;
 #[derive(Clone, Debug)]
 pub(super) struct Column {
     title: String,
-    key: String,
+    keys: Vec<String>,
     is_number: bool,
 }
 
 impl Column {
     pub(super) fn text(title: &str, key: &str) -> Self {
-        Self { title: title.to_owned(), key: key.to_owned(), is_number: false }
+        Self { title: title.to_owned(), keys: vec![key.to_owned()], is_number: false }
     }
 
     pub(super) fn number(title: &str, key: &str) -> Self {
-        Self { title: title.to_owned(), key: key.to_owned(), is_number: true }
+        Self { title: title.to_owned(), keys: vec![key.to_owned()], is_number: true }
+    }
+
+    /// A column of [`Cell::Rate`]: three columns of the CSV, for the rate and the two ends of its interval.
+    pub(super) fn rate(title: &str, keys: [&str; 3]) -> Self {
+        Self { title: title.to_owned(), keys: keys.map(str::to_owned).to_vec(), is_number: true }
     }
 }
 
@@ -33,6 +38,12 @@ pub(super) enum Cell {
     Percent(f64),
     /// A number, shown with so many decimals.
     Number(f64, usize),
+    /// A rate, and the interval around it where there is one.
+    Rate(f64, Option<(f64, f64)>),
+    /// A *p* value.
+    Probability(f64),
+    /// Nothing to say here; empty on the page and in the CSV.
+    Blank,
     /// Something that nobody recorded; empty in the CSV, never nought.
     Unknown,
 }
@@ -48,17 +59,29 @@ impl Cell {
             Self::Count(count) => number::grouped(*count),
             Self::Percent(percent) => number::fixed(*percent, 2),
             Self::Number(value, decimals) => number::fixed(*value, *decimals),
+            Self::Rate(rate, None) => number::fixed(*rate, 2),
+            Self::Rate(rate, Some((low, high))) => {
+                format!("{} [{}, {}]", number::fixed(*rate, 2), number::fixed(*low, 2), number::fixed(*high, 2))
+            }
+            Self::Probability(p) => number::probability(*p),
+            Self::Blank => String::new(),
             Self::Unknown => "not known".to_owned(),
         }
     }
 
-    fn written(&self) -> String {
-        match self {
-            Self::Text(text) => text.clone(),
-            Self::Count(count) => count.to_string(),
-            Self::Percent(value) | Self::Number(value, _) => number::exact(*value),
-            Self::Unknown => String::new(),
-        }
+    /// The values of `width` columns of the CSV.
+    fn written(&self, width: usize) -> Vec<String> {
+        let mut values = match self {
+            Self::Text(text) => vec![text.clone()],
+            Self::Count(count) => vec![count.to_string()],
+            Self::Percent(value) | Self::Number(value, _) | Self::Rate(value, None) | Self::Probability(value) => {
+                vec![number::exact(*value)]
+            }
+            Self::Rate(rate, Some((low, high))) => [rate, low, high].map(|value| number::exact(*value)).to_vec(),
+            Self::Blank | Self::Unknown => Vec::new(),
+        };
+        values.resize(width, String::new());
+        values
     }
 }
 
@@ -73,11 +96,13 @@ impl From<&str> for Cell {
 pub(super) struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<Cell>>,
+    /// So many rows at the top are set in bold.
+    bold: usize,
 }
 
 impl Table {
     pub(super) fn new(columns: Vec<Column>) -> Self {
-        Self { columns, rows: Vec::new() }
+        Self { columns, rows: Vec::new(), bold: 0 }
     }
 
     pub(super) fn push(&mut self, row: Vec<Cell>) {
@@ -85,8 +110,26 @@ impl Table {
         self.rows.push(row);
     }
 
+    /// Sets the rows that are there by now in bold.
+    pub(super) fn embolden(&mut self) {
+        self.bold = self.rows.len();
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// The table without the columns in which nobody knows anything.
+    pub(super) fn without_unknown(mut self) -> Self {
+        let is_known = |index: usize| self.rows.iter().any(|row| row[index] != Cell::Unknown);
+        let known: Vec<bool> = (0..self.columns.len()).map(is_known).collect();
+        let mut index = known.iter();
+        self.columns.retain(|_| *index.next().unwrap_or(&true));
+        for row in &mut self.rows {
+            let mut index = known.iter();
+            row.retain(|_| *index.next().unwrap_or(&true));
+        }
+        self
     }
 
     /// The table on the page, `about` being read out before it; the first column heads the rows.
@@ -97,10 +140,10 @@ impl Table {
                     thead { tr { @for column in &self.columns {
                         th.num[column.is_number] scope="col" { (column.title) }
                     } } }
-                    tbody { @for row in &self.rows { tr {
-                        @for (index, (cell, column)) in row.iter().zip(&self.columns).enumerate() {
+                    tbody { @for (number, row) in self.rows.iter().enumerate() { tr.bold[number < self.bold] {
+                        @for (place, (cell, column)) in row.iter().zip(&self.columns).enumerate() {
                             @let unknown = *cell == Cell::Unknown;
-                            @if index == 0 { th scope="row" { (cell.shown()) } }
+                            @if place == 0 { th scope="row" { (cell.shown()) } }
                             @else { td.num[column.is_number].unknown[unknown] { (cell.shown()) } }
                         }
                     } } }
@@ -113,9 +156,10 @@ impl Table {
     pub(super) fn csv(&self) -> Vec<u8> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         // Writing rows of equal length into memory cannot fail.
-        let _ = writer.write_record(self.columns.iter().map(|column| &column.key));
+        let _ = writer.write_record(self.columns.iter().flat_map(|column| &column.keys));
         for row in &self.rows {
-            let _ = writer.write_record(row.iter().map(Cell::written));
+            let _ = writer
+                .write_record(row.iter().zip(&self.columns).flat_map(|(cell, column)| cell.written(column.keys.len())));
         }
         writer.into_inner().unwrap_or_default()
     }

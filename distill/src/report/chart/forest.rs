@@ -22,33 +22,38 @@ pub(in crate::report) struct Whisker {
 const ROW: f64 = 34.0;
 const EDGE: f64 = 6.0;
 
-/// Rows under one another from 0 to 100 %; `reference` is a line through all of them, such as the accuracy of guessing.
+/// Rows under one another from 0 to 100 %; `reference` is marked in all of them, such as the accuracy of guessing.
 pub(in crate::report) fn forest(described: &str, rows: &[Whisker], reference: Option<f64>) -> Markup {
-    let bottom = ROW * rows.len() as f64 + 4.0;
-    let place = |percent: f64| short(EDGE + percent / 100.0 * (WIDTH - 2.0 * EDGE));
+    let bottom = ROW * rows.len() as f64 + 2.0;
     html! {
         svg.chart viewBox=(format!("0 0 {WIDTH} {}", bottom + 18.0)) role="img" aria-label=(described) {
             title { (described) }
+            @for (index, row) in rows.iter().enumerate() { (drawn(row, ROW * index as f64, reference)) }
             @for percent in [0.0, 25.0, 50.0, 75.0, 100.0] {
-                line.grid x1=(place(percent)) y1="0" x2=(place(percent)) y2=(bottom) {}
-                text.tick x=(place(percent)) y=(bottom + 14.0) text-anchor=(anchor(percent)) { (number::fixed(percent, 0)) }
+                line.base x1=(place(percent)) y1=(bottom) x2=(place(percent)) y2=(bottom + 4.0) {}
+                text.tick x=(place(percent)) y=(bottom + 16.0) text-anchor=(anchor(percent)) { (number::fixed(percent, 0)) }
             }
-            @if let Some(percent) = reference {
-                line.reference x1=(place(percent)) y1="0" x2=(place(percent)) y2=(bottom) {}
-            }
-            @for (index, row) in rows.iter().enumerate() { (drawn(row, ROW * index as f64, place)) }
+            line.base x1=(EDGE) y1=(bottom) x2=(WIDTH - EDGE) y2=(bottom) {}
         }
     }
 }
 
-fn drawn(row: &Whisker, top: f64, place: impl Fn(f64) -> f64) -> Markup {
+fn place(percent: f64) -> f64 {
+    short(EDGE + percent / 100.0 * (WIDTH - 2.0 * EDGE))
+}
+
+fn drawn(row: &Whisker, top: f64, reference: Option<f64>) -> Markup {
     let class = row.role.class();
     let middle = top + 24.0;
     html! {
         g {
             title { (row.label) }
-            text.label.halo x="0" y=(top + 13.0) { (shortened(&row.label, 46)) }
-            text.value.halo x=(WIDTH) y=(top + 13.0) text-anchor="end" { (number::fixed(row.percent, 2)) }
+            text.label x="0" y=(top + 13.0) { (shortened(&row.label, 52)) }
+            text.value x=(WIDTH) y=(top + 13.0) text-anchor="end" { (number::fixed(row.percent, 2)) }
+            line.grid x1=(EDGE) y1=(middle) x2=(WIDTH - EDGE) y2=(middle) {}
+            @if let Some(percent) = reference {
+                line.reference x1=(place(percent)) y1=(middle - 5.0) x2=(place(percent)) y2=(middle + 5.0) {}
+            }
             @if let Some((low, high)) = row.interval {
                 line.whisker.(class) x1=(place(low)) y1=(middle) x2=(place(high)) y2=(middle) {}
             }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::scale::Scale;
+use super::scale::{Kind, Scale};
 use super::{Axis, Panel, Point, Role, Series, Shape, WIDTH};
 use crate::report::number;
 
@@ -45,14 +45,22 @@ fn grid(panel: &Panel, x: &Scale, y: &Scale) -> Markup {
         @for value in up {
             @let place = short(y.place(value));
             line.grid x1=(LEFT) y1=(place) x2=(RIGHT) y2=(place) {}
-            text.tick x=(LEFT - 6.0) y=(place) dy="3.8" text-anchor="end" { (number::tick(value, up_step)) }
+            text.tick x=(LEFT - 6.0) y=(place) dy="3.8" text-anchor="end" { (label(&panel.y, value, up_step)) }
         }
         line.base x1=(LEFT) y1=(BOTTOM) x2=(RIGHT) y2=(BOTTOM) {}
         @for value in across {
             @let place = short(x.place(value));
             line.base x1=(place) y1=(BOTTOM) x2=(place) y2=(BOTTOM + 4.0) {}
-            text.tick x=(place) y=(BOTTOM + 16.0) text-anchor="middle" { (number::tick(value, across_step)) }
+            text.tick x=(place) y=(BOTTOM + 16.0) text-anchor="middle" { (label(&panel.x, value, across_step)) }
         }
+    }
+}
+
+/// The label of a value: values on a logarithmic axis have each as many digits as they need.
+fn label(axis: &Axis, value: f64, step: f64) -> String {
+    match axis.kind {
+        Kind::Linear => number::tick(value, step),
+        Kind::Logarithmic => number::exact((value * 1e9).round() / 1e9),
     }
 }
 

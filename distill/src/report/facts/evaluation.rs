@@ -1,12 +1,17 @@
-//! `eval-NAME.json` and `eval-NAME.completions.jsonl`.
+//! An evaluation's files: `eval-NAME.json`, `eval-NAME.completions.jsonl`, `eval-NAME.budgets.json`, `samples_NAME.jsonl`.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::{entries, optional};
-use crate::eval::wilson;
+use crate::eval::budget::BudgetReport;
 use crate::report::ReportError;
+
+/// What the names of results by budget end in.
+const BUDGETS: &str = ".budgets";
 
 /// How a student did on the questions of one split.
 #[derive(Clone, Debug)]
@@ -25,8 +30,14 @@ pub(in crate::report) struct Evaluation {
     pub(in crate::report) format_percent: f64,
     /// Completions that the student itself ended, in percent.
     pub(in crate::report) complete_percent: f64,
+    /// How the student was asked or taught, where it was written down.
+    pub(in crate::report) method: Option<String>,
     /// The completions, where they were kept.
     pub(in crate::report) graded: Vec<Graded>,
+    /// Questions by the ids of their examples, where they were written down.
+    pub(in crate::report) questions: HashMap<String, String>,
+    /// Results with other budgets, where they were measured.
+    pub(in crate::report) budgets: Vec<BudgetReport>,
 }
 
 /// One graded completion, as far as the report looks at it.
@@ -34,9 +45,9 @@ pub(in crate::report) struct Evaluation {
 pub(in crate::report) struct Graded {
     /// Id of the example.
     pub(in crate::report) id: String,
-    /// The question, where it was written down.
+    /// The rationale that the student wrote in a first step, where there was one.
     #[serde(default)]
-    pub(in crate::report) question: Option<String>,
+    pub(in crate::report) rationale: Option<String>,
     /// What the student wrote.
     pub(in crate::report) completion: String,
     /// The answer extracted from it.
@@ -54,9 +65,25 @@ pub(in crate::report) struct Graded {
 #[derive(Deserialize)]
 struct Summary {
     accuracy: f64,
+    low: f64,
+    high: f64,
     n: usize,
     format_rate: f64,
     completeness: f64,
+    #[serde(default)]
+    method: Option<String>,
+}
+
+/// A row of `samples_NAME.jsonl`, as far as the report looks at it.
+#[derive(Deserialize)]
+struct Asked {
+    doc: Document,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    id: String,
+    question: String,
 }
 
 /// All evaluations of a run, by name.
@@ -65,7 +92,7 @@ pub(super) fn read_all(folder: &Path) -> Result<Vec<Evaluation>, ReportError> {
     for path in entries(folder)? {
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let name = file.strip_prefix("eval-").and_then(|rest| rest.strip_suffix(".json"));
-        if let Some(name) = name {
+        if let Some(name) = name.filter(|name| !name.ends_with(BUDGETS)) {
             evaluations.push(read(folder, &path, name, file.clone())?);
         }
     }
@@ -77,37 +104,61 @@ fn read(folder: &Path, path: &Path, name: &str, file: String) -> Result<Evaluati
     let summary: Summary = serde_json::from_str(&text)
         .map_err(|error| ReportError::damaged(path, "the numbers of an evaluation", error))?;
     let completions = folder.join(format!("eval-{name}.completions.jsonl"));
-    let graded = graded(&completions)?;
+    let graded: Vec<Graded> = rows(&completions, "a graded completion a line")?;
     let correct = (summary.accuracy * summary.n as f64).round() as usize;
     let found = (graded.iter().filter(|row| row.correct).count(), graded.len());
     if !graded.is_empty() && found != (correct, summary.n) {
         let found = format!("{} of {} correct in `{}`", found.0, found.1, completions.display());
         return Err(ReportError::damaged(path, "the numbers of the completions beside it", found));
     }
-    let (low, high) = wilson(correct, summary.n);
+    let asked: Vec<Asked> = rows(&folder.join(format!("samples_{name}.jsonl")), "a sample a line")?;
+    let budgets = folder.join(format!("eval-{name}{BUDGETS}.json"));
+    let budgets = match optional(&budgets)? {
+        Some(text) => {
+            serde_json::from_str(&text).map_err(|error| ReportError::damaged(&budgets, "results by budget", error))?
+        }
+        None => Vec::new(),
+    };
     Ok(Evaluation {
         name: name.to_owned(),
         file,
         percent: 100.0 * summary.accuracy,
-        interval: (100.0 * low, 100.0 * high),
+        interval: (100.0 * summary.low, 100.0 * summary.high),
         n: summary.n,
         format_percent: 100.0 * summary.format_rate,
         complete_percent: 100.0 * summary.completeness,
+        method: summary.method,
         graded,
+        questions: asked.into_iter().map(|row| (row.doc.id, row.doc.question)).collect(),
+        budgets,
     })
 }
 
-fn graded(path: &Path) -> Result<Vec<Graded>, ReportError> {
+/// The rows of a file of JSON lines, none if it is absent.
+fn rows<T: DeserializeOwned>(path: &Path, expected: &'static str) -> Result<Vec<T>, ReportError> {
     let text = optional(path)?.unwrap_or_default();
     let read = |(index, line): (usize, &str)| {
-        let refuse =
-            |error| ReportError::damaged(path, "a graded completion a line", format!("line {}: {error}", index + 1));
+        let refuse = |error| ReportError::damaged(path, expected, format!("line {}: {error}", index + 1));
         serde_json::from_str(line).map_err(refuse)
     };
     text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(read).collect()
 }
 
 impl Evaluation {
+    /// How the student was asked or taught, in the paper's words.
+    pub(in crate::report) fn method_in_words(&self) -> Option<String> {
+        let words = match self.method.as_deref()? {
+            "random" => "Random",
+            "zero_shot" => "Zero-shot",
+            "zero_shot_cot" => "Zero-shot-CoT",
+            "few_shot_cot" => "Few-shot-CoT",
+            "fine_tune" => "Fine-tune",
+            "fine_tune_cot" => "Fine-tune-CoT",
+            other => other,
+        };
+        Some(words.to_owned())
+    }
+
     /// The task's key, where all questions are of one task.
     pub(in crate::report) fn task(&self) -> Option<&str> {
         let task = |graded: &Graded| graded.id.split_once('/').map(|(task, _)| task.len());

@@ -18,8 +18,8 @@ pub(super) use settings::Settings;
 pub(super) use teaching::{Lesson, Lessons, SourceFacts};
 pub(super) use training::TrainingLog;
 
+use super::ReportError;
 use super::find::entries;
-use super::{ReportError, find};
 use crate::pipeline::StageRecord;
 
 /// Everything about one run.
@@ -71,7 +71,10 @@ impl RunFacts {
 
     /// How the student was taught, in words.
     pub(super) fn method(&self) -> String {
-        let Some(settings) = &self.settings else { return "not recorded".to_owned() };
+        let Some(settings) = &self.settings else {
+            let asked = self.evaluations.iter().find_map(Evaluation::method_in_words);
+            return asked.unwrap_or_else(|| "not recorded".to_owned());
+        };
         let degree = settings.degree();
         match (settings.is_vanilla(), degree) {
             (true, _) => "Fine-tune".to_owned(),
@@ -124,7 +127,7 @@ fn tokenizer(folder: &Path) -> Result<Option<Tokenizer>, ReportError> {
 
 fn stages(folder: &Path) -> Result<BTreeMap<String, StageRecord>, ReportError> {
     let mut stages = BTreeMap::new();
-    for path in find::entries(folder)? {
+    for path in entries(folder)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let Some(name) = name.strip_suffix(".stage.toml") else { continue };
         let text = optional(&path)?.unwrap_or_default();

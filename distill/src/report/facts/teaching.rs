@@ -37,6 +37,13 @@ pub(in crate::report) struct SourceFacts {
     pub(in crate::report) verdicts: Vec<(Option<String>, u64)>,
 }
 
+impl SourceFacts {
+    /// Number and teacher: `0 · text-davinci-002`.
+    pub(in crate::report) fn label(&self) -> String {
+        format!("{} · {}", self.number, self.teacher)
+    }
+}
+
 /// One completion of a teacher, as far as the report looks at it.
 #[derive(Clone, Debug)]
 pub(in crate::report) struct Lesson {

@@ -31,7 +31,7 @@ fn rows(runs: &[RunFacts]) -> Vec<Row<'_>> {
         let ours: Vec<(&RunFacts, &Evaluation)> = runs.iter().filter_map(with).collect();
         rows.extend(ours.iter().map(|(run, evaluation)| Row {
             who: run.name.clone(),
-            method: run.method(),
+            method: method(run, evaluation),
             evaluation: name,
             percent: evaluation.percent,
             ours: Some(evaluation),
@@ -58,50 +58,121 @@ fn theirs<'a>(size: &str, task: &str, evaluation: &'a str) -> Vec<Row<'a>> {
         students.map(|theirs| row(theirs.who(), &theirs.method, theirs.accuracy_percent)).collect();
     let teacher = published::accuracy("teacher", "text-davinci-002", task);
     rows.extend(teacher.map(|percent| row("text-davinci-002 175B".to_owned(), "Zero-shot-CoT (teacher)", percent)));
-    rows.extend(published::accuracy("random", "", task).map(|percent| row("guessing".to_owned(), "Random", percent)));
+    rows.extend(published::accuracy("random", "", task).map(|percent| row("Guessing".to_owned(), "Random", percent)));
     rows
 }
 
-/// All accuracies in one table.
+/// The evaluation's own word for the method where it is more exact than the run's.
+fn method(run: &RunFacts, evaluation: &Evaluation) -> String {
+    match (&run.settings, evaluation.method_in_words()) {
+        (None, Some(method)) => method,
+        _ => run.method(),
+    }
+}
+
+/// All accuracies: on the page a row a student and a column a set of questions, in the CSV a row each.
 pub(super) fn table(runs: &[RunFacts]) -> Figure {
     let (name, title) = ("accuracy", "Accuracy");
     let rows = rows(runs);
     if rows.is_empty() {
         return Figure::absent(name, title, "No run has been evaluated yet.");
     }
+    let caption = format!(
+        "Share of questions answered right, in percent, greedily, with the 95 % score interval (Wilson) of ours. Format: \
+         completions in which the student itself wrote the answer marker, or needed none. Complete: completions that it ended \
+         itself. Sources: each run's eval-*.json; published.csv. {}",
+        published::CAVEAT
+    );
+    let body = html! {
+        (matrix(runs, &rows).html("Accuracy by student and questions"))
+        h3.apart { "Format and completeness of ours" }
+        (details(&rows).html("Format and completeness"))
+    };
+    Figure::new(name, title, caption, body, long(&rows))
+}
+
+/// A row a student and method, a column a set of questions; ours first.
+fn matrix(runs: &[RunFacts], rows: &[Row<'_>]) -> Table {
+    let names = evaluations(runs);
+    let head = |name: &&str| {
+        let n = rows.iter().find_map(|row| row.ours.filter(|ours| ours.name == **name)).map_or(0, |ours| ours.n);
+        // Held together, so that the number stays with its sign.
+        Column::number(&format!("{name} (n\u{a0}=\u{a0}{n})"), name)
+    };
+    let columns = [Column::text("Student", "student"), Column::text("Method", "method")];
+    let mut table = Table::new(columns.into_iter().chain(names.iter().map(head)).collect());
+    let mut lines: Vec<(bool, &str, &str)> = Vec::new();
+    for row in rows {
+        let line = (row.ours.is_none(), row.who.as_str(), row.method.as_str());
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines.sort_by_key(|(is_published, _, _)| *is_published);
+    for (is_published, who, method) in lines {
+        let cell = |name: &&str| {
+            let is_it = |row: &&Row<'_>| {
+                row.ours.is_none() == is_published && row.evaluation == *name && row.who == who && row.method == method
+            };
+            let found = rows.iter().find(is_it);
+            found.map_or(Cell::Blank, |row| Cell::Rate(row.percent, row.ours.map(|ours| ours.interval)))
+        };
+        let who = if is_published { format!("{who} (published)") } else { who.to_owned() };
+        let heads = [Cell::Text(who), method.into()];
+        table.push(heads.into_iter().chain(names.iter().map(cell)).collect());
+        if !is_published {
+            table.embolden();
+        }
+    }
+    table
+}
+
+/// What else was measured of ours.
+fn details(rows: &[Row<'_>]) -> Table {
+    let mut table = Table::new(vec![
+        Column::text("Student", "student"),
+        Column::text("Questions", "evaluation"),
+        Column::number("n", "n"),
+        Column::number("Format, %", "format_percent"),
+        Column::number("Complete, %", "complete_percent"),
+    ]);
+    for (row, ours) in rows.iter().filter_map(|row| Some((row, row.ours?))) {
+        table.push(vec![
+            Cell::Text(row.who.clone()),
+            row.evaluation.into(),
+            Cell::Count(ours.n as u64),
+            Cell::Percent(ours.format_percent),
+            Cell::Percent(ours.complete_percent),
+        ]);
+    }
+    table
+}
+
+fn long(rows: &[Row<'_>]) -> Table {
     let mut table = Table::new(vec![
         Column::text("Student", "student"),
         Column::text("Method", "method"),
         Column::text("Questions", "evaluation"),
         Column::number("n", "n"),
-        Column::number("Accuracy, %", "accuracy_percent"),
-        Column::number("95 % from", "low_percent"),
-        Column::number("to", "high_percent"),
-        Column::number("Format, %", "format_percent"),
-        Column::number("Complete, %", "complete_percent"),
+        Column::rate("Accuracy", ["accuracy_percent", "low_percent", "high_percent"]),
+        Column::number("Format", "format_percent"),
+        Column::number("Complete", "complete_percent"),
         Column::text("Source", "source"),
     ]);
     for row in rows {
-        let percent = |value: fn(&Evaluation) -> f64| Cell::or_unknown(row.ours, |ours| Cell::Percent(value(ours)));
+        let of_ours = |value: fn(&Evaluation) -> Cell| row.ours.map_or(Cell::Blank, value);
         table.push(vec![
-            Cell::Text(row.who),
-            Cell::Text(row.method),
+            Cell::Text(row.who.clone()),
+            Cell::Text(row.method.clone()),
             row.evaluation.into(),
-            Cell::or_unknown(row.ours, |ours| Cell::Count(ours.n as u64)),
-            Cell::Percent(row.percent),
-            percent(|ours| ours.interval.0),
-            percent(|ours| ours.interval.1),
-            percent(|ours| ours.format_percent),
-            percent(|ours| ours.complete_percent),
-            Cell::Text(row.source),
+            of_ours(|ours| Cell::Count(ours.n as u64)),
+            Cell::Rate(row.percent, row.ours.map(|ours| ours.interval)),
+            of_ours(|ours| Cell::Percent(ours.format_percent)),
+            of_ours(|ours| Cell::Percent(ours.complete_percent)),
+            Cell::Text(row.source.clone()),
         ]);
     }
-    let caption = format!(
-        "Share of questions answered right, greedily; 95 % score interval (Wilson). Format: completions in which the student \
-         itself wrote the answer marker, or needed none. Complete: completions that it ended itself. n: questions. {}",
-        published::CAVEAT
-    );
-    Figure::of_table(name, title, caption, table)
+    table
 }
 
 /// The same, drawn: one panel for each set of questions.
@@ -114,9 +185,7 @@ pub(super) fn drawing(runs: &[RunFacts]) -> Figure {
     let mut table = Table::new(vec![
         Column::text("Questions", "evaluation"),
         Column::text("Row", "row"),
-        Column::number("Accuracy, %", "accuracy_percent"),
-        Column::number("from", "low_percent"),
-        Column::number("to", "high_percent"),
+        Column::rate("Accuracy, %", ["accuracy_percent", "low_percent", "high_percent"]),
     ]);
     let mut panels = Vec::new();
     for evaluation in evaluations(runs) {
@@ -127,14 +196,12 @@ pub(super) fn drawing(runs: &[RunFacts]) -> Figure {
             table.push(vec![
                 evaluation.into(),
                 Cell::Text(whisker.label.clone()),
-                Cell::Percent(whisker.percent),
-                Cell::or_unknown(whisker.interval, |(low, _)| Cell::Percent(low)),
-                Cell::or_unknown(whisker.interval, |(_, high)| Cell::Percent(high)),
+                Cell::Rate(whisker.percent, whisker.interval),
             ]);
         }
         let random = of_this.iter().find(|row| row.method == "Random").map(|row| row.percent);
         if let Some(percent) = random {
-            table.push(vec![evaluation.into(), "Random".into(), Cell::Percent(percent), Cell::Unknown, Cell::Unknown]);
+            table.push(vec![evaluation.into(), "Random".into(), Cell::Rate(percent, None)]);
         }
         panels.push((evaluation, whiskers, random));
     }
@@ -144,7 +211,7 @@ pub(super) fn drawing(runs: &[RunFacts]) -> Figure {
     } } } };
     let caption =
         "Filled circles: ours, with the 95 % score interval (Wilson). Diamonds: published, without intervals. Dashed \
-                   line: guessing. Accuracy in percent; the same numbers as in the table above."
+                   stroke: guessing. Accuracy in percent; the same numbers as in the table above."
             .to_owned();
     Figure::new(name, title, caption, body, table)
 }

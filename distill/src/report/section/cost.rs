@@ -9,8 +9,7 @@ pub(super) fn figure(runs: &[RunFacts]) -> Figure {
     let (name, title) = ("cost", "Cost");
     let mut table = Table::new(vec![
         Column::text("Run", "run"),
-        Column::number("Source", "source"),
-        Column::text("Teacher", "teacher"),
+        Column::text("Source", "source"),
         Column::number("Completions", "completions"),
         Column::number("Kept", "kept"),
         Column::number("Prompt tokens", "prompt_tokens"),
@@ -45,8 +44,7 @@ fn row(run: &RunFacts, source: &SourceFacts) -> Vec<Cell> {
     };
     vec![
         Cell::Text(run.name.clone()),
-        Cell::Count(u64::from(source.number)),
-        Cell::Text(source.teacher.clone()),
+        Cell::Text(source.label()),
         Cell::Count(spent.completions),
         Cell::Count(spent.kept),
         Cell::or_unknown(spent.prompt_tokens, Cell::Count),

@@ -1,6 +1,7 @@
 //! The figures of the page, each made from the facts of all runs.
 
 mod accuracy;
+mod budgets;
 mod completeness;
 mod cost;
 mod lengths;
@@ -23,6 +24,7 @@ pub(super) use settings::settings;
 pub(super) fn figures(runs: &[RunFacts]) -> Vec<Figure> {
     let mut figures = vec![accuracy::table(runs), accuracy::drawing(runs), paired::figure(runs)];
     figures.extend(sweep::figures(runs));
+    figures.extend(budgets::figure(runs));
     figures.extend([
         teacher::figure(runs),
         reasons::figure(runs),

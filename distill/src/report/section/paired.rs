@@ -4,7 +4,6 @@ use super::evaluations;
 use crate::eval::Paired;
 use crate::report::facts::{Evaluation, RunFacts};
 use crate::report::figure::Figure;
-use crate::report::number;
 use crate::report::table::{Cell, Column, Table};
 
 /// Up to this many students every pair is tested; of more, each is tested against the first.
@@ -12,7 +11,7 @@ const EVERY_PAIR: usize = 5;
 
 /// The tests, or why there are none.
 pub(super) fn figure(runs: &[RunFacts]) -> Figure {
-    let (name, title) = ("paired", "Differences on the same questions");
+    let (name, title) = ("paired", "Paired differences");
     let mut table = Table::new(vec![
         Column::text("First", "first"),
         Column::text("Second", "second"),
@@ -21,10 +20,8 @@ pub(super) fn figure(runs: &[RunFacts]) -> Figure {
         Column::number("Both right", "both"),
         Column::number("Only first", "first_only"),
         Column::number("Only second", "second_only"),
-        Column::number("Difference, points", "difference_points"),
-        Column::number("95 % from", "low_points"),
-        Column::number("to", "high_points"),
-        Column::text("p", "p"),
+        Column::rate("Difference, points [95 %]", ["difference_points", "low_points", "high_points"]),
+        Column::number("p", "p"),
     ]);
     for evaluation in evaluations(runs) {
         let of = |run| {
@@ -71,7 +68,6 @@ fn paired(first: &Evaluation, second: &Evaluation) -> Option<Paired> {
 
 fn row([first, second, evaluation]: [&str; 3], test: &Paired) -> Vec<Cell> {
     let n = test.both + test.first_only + test.second_only + test.neither;
-    let points = |fraction: f64| Cell::Number(100.0 * fraction, 2);
     vec![
         first.into(),
         second.into(),
@@ -80,10 +76,8 @@ fn row([first, second, evaluation]: [&str; 3], test: &Paired) -> Vec<Cell> {
         Cell::Count(test.both as u64),
         Cell::Count(test.first_only as u64),
         Cell::Count(test.second_only as u64),
-        points(test.difference),
-        points(test.low),
-        points(test.high),
-        Cell::Text(number::probability(test.p_value)),
+        Cell::Rate(100.0 * test.difference, Some((100.0 * test.low, 100.0 * test.high))),
+        Cell::Probability(test.p_value),
     ]
 }
 

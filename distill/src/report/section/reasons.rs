@@ -10,7 +10,7 @@ use crate::report::table::{Cell, Column, Table};
 
 /// Verdicts by reason, one panel a run.
 pub(super) fn figure(runs: &[RunFacts]) -> Figure {
-    let (name, title) = ("reasons", "What the filter kept, and why not the rest");
+    let (name, title) = ("reasons", "Verdicts of the filter");
     let mut table = Table::new(vec![
         Column::text("Run", "run"),
         Column::text("Verdict", "verdict"),

@@ -64,8 +64,8 @@ fn of_teacher(run: &RunFacts) -> Vec<Sample> {
 fn of_student(evaluation: &Evaluation) -> Vec<Sample> {
     let sample = |graded: &Graded| Sample {
         id: graded.id.clone(),
-        question: graded.question.clone(),
-        text: graded.completion.clone(),
+        question: evaluation.questions.get(&graded.id).cloned(),
+        text: graded.rationale.iter().chain([&graded.completion]).map(String::as_str).collect::<Vec<_>>().join("\n→ "),
         answer: Some(graded.answer()),
         gold: graded.gold.clone(),
         right: Some(graded.correct),

@@ -1,7 +1,10 @@
 //! What was run: one line a run, and its exact settings.
 
+use std::collections::BTreeSet;
+
 use maud::{Markup, html};
 
+use crate::pipeline::StageName;
 use crate::report::facts::RunFacts;
 use crate::report::number;
 use crate::report::table::{Cell, Column, Table};
@@ -13,9 +16,8 @@ pub(in crate::report) fn settings(runs: &[RunFacts]) -> Markup {
         Column::text("Method", "method"),
         Column::text("Teacher", "teacher"),
         Column::number("Student weights", "weights"),
-        Column::text("Stages done", "stages"),
+        Column::text("Done up to", "stages"),
         Column::text("Replies arrived", "arrived"),
-        Column::text("Made by", "created_by"),
         Column::text("Settings", "settings"),
     ]);
     for run in runs {
@@ -26,7 +28,6 @@ pub(in crate::report) fn settings(runs: &[RunFacts]) -> Markup {
             Cell::or_unknown(run.parameters(), Cell::Count),
             Cell::Text(stages(run)),
             Cell::or_unknown(arrived(run), Cell::Text),
-            Cell::or_unknown(run.stages.values().next(), |record| Cell::Text(record.created_by.clone())),
             Cell::or_unknown(run.settings.as_ref(), |settings| {
                 Cell::Text(settings.digest.to_string()[7..19].to_owned())
             }),
@@ -35,9 +36,9 @@ pub(in crate::report) fn settings(runs: &[RunFacts]) -> Markup {
     html! {
         section #runs {
             h2 { "Runs" }
-            (table.html("Runs"))
+            (table.without_unknown().html("Runs"))
             p.note {
-                "Settings: the first twelve digits of the SHA-256 of the run's experiment.toml; “not known” where the run has none. \
+                "Runs made by " (makers(runs)) ". Settings: the first twelve digits of the SHA-256 of the run's experiment.toml; “not known” where the run has none. \
                  A trained student that has no evaluation, and the like, is missing from the figures below, not zero in them."
             }
             @for run in runs { @if let Some(settings) = &run.settings {
@@ -47,23 +48,28 @@ pub(in crate::report) fn settings(runs: &[RunFacts]) -> Markup {
     }
 }
 
+/// The programs that ran the stages.
+fn makers(runs: &[RunFacts]) -> String {
+    let records = runs.iter().flat_map(|run| run.stages.values());
+    let makers: BTreeSet<&str> = records.map(|record| record.created_by.as_str()).collect();
+    if makers.is_empty() { "an unknown program".to_owned() } else { makers.into_iter().collect::<Vec<_>>().join(", ") }
+}
+
 fn teachers(run: &RunFacts) -> Option<String> {
     let mut names: Vec<&str> = run.sources.iter().map(|source| source.teacher.as_str()).collect();
     names.dedup();
     (!names.is_empty()).then(|| names.join(", "))
 }
 
+/// The last stage that is done.
 fn stages(run: &RunFacts) -> String {
     let evaluations = run.evaluations.len();
-    let mut done: Vec<String> = ["teach", "filter", "samples", "train", "export"]
-        .into_iter()
-        .filter(|stage| run.stages.contains_key(*stage))
-        .map(str::to_owned)
-        .collect();
     if evaluations > 0 {
-        done.push(format!("eval ({})", number::grouped(evaluations as u64)));
+        let plural = if evaluations == 1 { "" } else { "s" };
+        return format!("{} evaluation{plural}", number::grouped(evaluations as u64));
     }
-    if done.is_empty() { "none".to_owned() } else { done.join(", ") }
+    let last = StageName::ALL.into_iter().rev().find(|stage| run.stages.contains_key(stage.as_str()));
+    last.map_or("nothing yet", StageName::as_str).to_owned()
 }
 
 /// When the teachers' replies arrived, as the store has it.

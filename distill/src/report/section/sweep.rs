@@ -29,7 +29,7 @@ pub(super) fn figures(runs: &[RunFacts]) -> Vec<Figure> {
     if figures.is_empty() {
         let reason = "No two of these runs have been evaluated and differ in one number alone, such as the degree D of diverse \
                       reasoning.";
-        return vec![Figure::absent("sweep", "Accuracy against what was varied", reason)];
+        return vec![Figure::absent("sweep", "Sweeps", reason)];
     }
     figures
 }

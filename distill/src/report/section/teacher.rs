@@ -8,18 +8,15 @@ use crate::report::table::{Cell, Column, Table};
 
 /// Accuracy of each source, the published teacher beside it.
 pub(super) fn figure(runs: &[RunFacts]) -> Figure {
-    let (name, title) = ("teacher", "The teachers");
+    let (name, title) = ("teacher", "Teachers");
     let mut table = Table::new(vec![
         Column::text("Run", "run"),
-        Column::number("Source", "source"),
-        Column::text("Teacher", "teacher"),
+        Column::text("Source", "source"),
         Column::text("Task", "task"),
         Column::number("Examples", "examples"),
-        Column::number("Completions", "completions"),
+        Column::number("Done", "completions"),
         Column::number("Failed", "failed"),
-        Column::number("Right, %", "accuracy_percent"),
-        Column::number("95 % from", "low_percent"),
-        Column::number("to", "high_percent"),
+        Column::rate("Right, % [95 %]", ["accuracy_percent", "low_percent", "high_percent"]),
         Column::number("Published, %", "published_percent"),
     ]);
     for run in runs {
@@ -41,21 +38,20 @@ pub(super) fn figure(runs: &[RunFacts]) -> Figure {
 
 fn row(run: &RunFacts, source: &SourceFacts) -> Vec<Cell> {
     let task = source.task.as_deref().filter(|task| !task.is_empty());
-    let interval =
-        source.correct.filter(|_| source.done > 0).map(|correct| wilson(correct as usize, source.done as usize));
-    let percent = source.correct.filter(|_| source.done > 0).map(|correct| 100.0 * correct as f64 / source.done as f64);
+    let correct = source.correct.filter(|_| source.done > 0);
+    let right = correct.map(|correct| {
+        let (low, high) = wilson(correct as usize, source.done as usize);
+        Cell::Rate(100.0 * correct as f64 / source.done as f64, Some((100.0 * low, 100.0 * high)))
+    });
     let published = task.and_then(|task| published::accuracy("teacher", "text-davinci-002", task));
     vec![
         Cell::Text(run.name.clone()),
-        Cell::Count(u64::from(source.number)),
-        Cell::Text(source.teacher.clone()),
+        Cell::Text(source.label()),
         task.map_or(Cell::Text("several".to_owned()), Cell::from),
         Cell::Count(source.examples),
         Cell::Count(source.done),
         Cell::Count(source.failed),
-        Cell::or_unknown(percent, Cell::Percent),
-        Cell::or_unknown(interval, |(low, _)| Cell::Percent(100.0 * low)),
-        Cell::or_unknown(interval, |(_, high)| Cell::Percent(100.0 * high)),
-        Cell::or_unknown(published, Cell::Percent),
+        right.unwrap_or(Cell::Unknown),
+        published.map_or(Cell::Blank, Cell::Percent),
     ]
 }
