@@ -1,7 +1,6 @@
 //! How many rationales a second one core judges and grades: on recorded teachers' completions where there are any, else on
 //! made-up ones.
 
-#![expect(missing_docs, reason = "criterion's macros make public functions")]
 #![expect(clippy::unwrap_used, reason = "a benchmark without its inputs has nothing to measure")]
 
 use std::hint::black_box;
