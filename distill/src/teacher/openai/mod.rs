@@ -72,6 +72,7 @@ fn ask(source: &OpenaiSource, assignment: &mut Assignment<'_>) -> Result<(), Ope
     let (entries, entries_receiver) = std::sync::mpsc::channel();
     let wires = Wires { events, sender: events_sender.clone(), entries };
     let (store, number) = (&mut *assignment.store, assignment.source);
+    let known = store.progress(number)?;
     let tally = tally(store, number, assignment.examples.len(), assignment.degree.most())?;
     let mut queue = Queue::new(reader, number, assignment.examples, assignment.degree, assignment.filter);
     queue.retry_failed = assignment.options.retry_failed;
@@ -89,7 +90,7 @@ fn ask(source: &OpenaiSource, assignment: &mut Assignment<'_>) -> Result<(), Ope
         interrupt: assignment.interrupt,
         wires,
         process_key: process_key(),
-        progress: Progress::default(),
+        progress: Progress::new(known.done + known.partial > 0),
     };
     let (asked, written) = std::thread::scope(|scope| {
         let writer = scope.spawn(move || writer::write(store, number, &entries_receiver, &events_sender));

@@ -30,6 +30,11 @@ const MOST_MALFORMED: u32 = 3;
 /// Completions given up in a row because nothing was reached, after which the run is.
 const MOST_UNREACHABLE: u32 = 16;
 
+/// How long an address is tried at which nothing ever answered, and how often by each completion: more likely than a server
+/// that is away, it is wrong.
+const FIRST_PATIENCE: Duration = Duration::from_secs(10);
+const FIRST_ATTEMPTS: u32 = 3;
+
 /// How often somebody looks at the interrupt and the progress.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -96,7 +101,32 @@ pub(super) struct Progress {
     held: Option<(Box<Flight>, Vec<u8>)>,
     ending: Option<Ending>,
     serial: u64,
+    /// When the first request went.
+    begun: Option<Instant>,
+    /// Whether any request of the run was ever answered, in whatever way.
+    has_answered: bool,
+    /// Attempts in a row that reached nothing, and completions given up because of such.
+    missed: u64,
     unreachable: u32,
+}
+
+impl Progress {
+    /// `has_answered`: whether the store holds an answer.
+    pub(super) fn new(has_answered: bool) -> Self {
+        Self { has_answered, ..Self::default() }
+    }
+
+    /// Something answered.
+    fn reached(&mut self) {
+        self.has_answered = true;
+        (self.missed, self.unreachable) = (0, 0);
+    }
+
+    /// Whether the address of a completion that failed so often has never answered, for long enough.
+    fn is_hopeless(&self, attempts: u32, now: Instant) -> bool {
+        let is_due = self.begun.is_some_and(|begun| now.duration_since(begun) >= FIRST_PATIENCE);
+        !self.has_answered && is_due && attempts >= FIRST_ATTEMPTS
+    }
 }
 
 impl Scheduler<'_> {
@@ -188,6 +218,7 @@ impl Scheduler<'_> {
         self.tally.in_flight += 1;
         self.progress.serial += 1;
         flight.sent = now;
+        self.progress.begun.get_or_insert(now);
         let id = format!("{:016x}-{}", self.process_key, self.progress.serial);
         let (client, events) = (Arc::clone(&self.client), self.wires.sender.clone());
         self.progress.attempts.spawn(async move {
@@ -217,7 +248,7 @@ impl Scheduler<'_> {
 
     fn accept(&mut self, mut flight: Flight, mut reply: Reply) -> Result<(), OpenaiError> {
         self.pace.succeeded();
-        self.progress.unreachable = 0;
+        self.progress.reached();
         let reply_bytes = reply.text.len() + reply.reasoning.len();
         let counted = reply.usage.and_then(|usage| usage.credible(flight.prompt_bytes, reply_bytes, flight.max_tokens));
         let usage = counted.unwrap_or_else(|| Usage {
@@ -246,14 +277,19 @@ impl Scheduler<'_> {
         if let Some(pause) = fault.pause {
             self.pace.rest(pause, now);
         }
-        if !fault.is_unreachable() {
-            self.progress.unreachable = 0;
+        if fault.is_unreachable() {
+            self.progress.missed += 1;
+        } else {
+            self.progress.reached();
         }
         if let Some(error) = fault.end_of_run() {
             self.end(error, None);
             return Ok(());
         }
         job.attempts += 1;
+        if self.progress.is_hopeless(job.attempts, now) {
+            self.end_unreachable(&fault);
+        }
         job.malformed += u32::from(fault.class == Class::Malformed);
         match fault.class {
             Class::Malformed if job.malformed > MOST_MALFORMED => {
@@ -286,9 +322,14 @@ impl Scheduler<'_> {
     fn count_unreachable(&mut self, fault: &Fault) {
         self.progress.unreachable += u32::from(fault.is_unreachable());
         if self.progress.unreachable >= MOST_UNREACHABLE {
-            let detail = format!("{}: {}", fault.code, fault.detail);
-            self.end(OpenaiError::Unreachable { samples: self.progress.unreachable, detail }, None);
+            self.end_unreachable(fault);
         }
+    }
+
+    fn end_unreachable(&mut self, fault: &Fault) {
+        let detail = format!("{}: {}", fault.code, fault.detail);
+        let (url, attempts) = (self.client.address(), self.progress.missed);
+        self.end(OpenaiError::Unreachable { url, attempts, detail }, None);
     }
 
     fn give_up(&mut self, job: Box<Job>, code: &str, detail: String) -> Result<(), OpenaiError> {
