@@ -103,12 +103,15 @@ fn result(request: &Value) -> String {
     let asked = Asked::parse(path, body.as_bytes()).unwrap();
     let answer = asked.answer();
     let said = match asked.api {
-        Api::Chat => json!({"index": 0, "message": {"role": "assistant", "content": answer.text}, "finish_reason": answer.finish}),
+        Api::Chat => {
+            json!({"index": 0, "message": {"role": "assistant", "content": answer.text}, "finish_reason": answer.finish})
+        }
         Api::Completions => json!({"index": 0, "text": answer.text, "finish_reason": answer.finish}),
     };
     let usage = json!({"prompt_tokens": 20, "completion_tokens": 30, "total_tokens": 50});
     let body = json!({"id": "r", "model": "sums-1", "choices": [said], "usage": usage});
-    json!({"id": "b", "custom_id": id(request), "response": {"status_code": 200, "body": body}, "error": null}).to_string()
+    json!({"id": "b", "custom_id": id(request), "response": {"status_code": 200, "body": body}, "error": null})
+        .to_string()
 }
 
 /// The row of an error file about a request.
@@ -194,6 +197,9 @@ fn the_same_requests_make_the_same_files() {
     };
     assert_eq!(files("first"), files("second"));
     // Small enough parts differ in nothing but their borders.
+    assert!(!said.contains("note: "), "{said}");
+    let (_, said) = batch.write(&["--out", "second", "--max-requests", "9"]);
+    assert!(said.contains("note: 3 other files in `second` ask for the like"), "{said}");
     let most = fs::metadata(&names(&batch.teaching.path("first"))[0]).unwrap().len() / 3;
     assert_eq!(batch.write(&["--out", "third", "--max-bytes", &most.to_string()]).0, requests);
     let third = names(&batch.teaching.path("third"));
@@ -224,11 +230,14 @@ fn bad_rows_are_named_and_the_order_of_rows_means_nothing() {
         rows.push(expired(&requests[5]));
         let rows = shuffled([rows, bad.to_vec()].concat(), seed);
         let printed = batch.read(&rows, 1);
-        assert!(printed.contains("24 rationales") || printed.contains("23 rationales"), "{printed}");
+        assert!(printed.contains("read 0 whole completions, 23 rationales"), "{printed}");
         assert!(printed.contains("bad 7"), "{printed}");
         for row in &bad {
             let line = rows.iter().position(|found| found == row).unwrap() + 1;
-            assert!(printed.contains(&format!("bad: `results-0.jsonl`, line {line}:")), "line {line}: {row}\n{printed}");
+            assert!(
+                printed.contains(&format!("bad: `results-0.jsonl`, line {line}:")),
+                "line {line}: {row}\n{printed}"
+            );
         }
         let (answers, said) = batch.write(&[]);
         assert_eq!(answers.len(), QUESTIONS * DEGREE - 1);
@@ -251,7 +260,10 @@ fn failures_are_asked_again_only_on_request() {
     let errors = [expired(&failing[0]), refused(&failing[1]), refused(&failing[2])];
     let replies: Vec<String> = fine.iter().map(result).collect();
     let printed = batch.read_files(&[&errors, &replies], 0);
-    assert!(printed.contains("read 21 whole completions, 0 rationales that lack their answers, 3 failures"), "{printed}");
+    assert!(
+        printed.contains("read 21 whole completions, 0 rationales that lack their answers, 3 failures"),
+        "{printed}"
+    );
     let Printed { out, .. } = batch.run(&["status", "experiment.toml"], 0);
     assert!(out.contains("batch_expired 1") && out.contains("http_400 2"), "{out}");
     assert!(batch.write(&[]).1.contains("--retry-failed"));

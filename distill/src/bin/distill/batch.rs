@@ -1,14 +1,14 @@
 //! `distill batch`.
 
 use std::num::{NonZeroU64, NonZeroUsize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use pupil_distill::experiment::{ExperimentError, Plan};
 use pupil_distill::interrupt::Interrupt;
 use pupil_distill::pipeline::{BatchWritten, Run};
 use pupil_distill::teacher::TeachOptions;
-use pupil_distill::teacher::batch::{Limits, ReadReport};
+use pupil_distill::teacher::batch::{Limits, Part, ReadReport};
 
 use crate::args::RunArgs;
 use crate::{report, run};
@@ -107,6 +107,7 @@ fn write(args: &WriteArgs) -> anyhow::Result<ExitCode> {
             estimate.most_completion_tokens,
         ));
     }
+    tell_earlier(&parts);
     if failed > 0 {
         report::line(&format!("{failed} completions failed; `distill batch write --retry-failed` asks for them again"));
     }
@@ -116,15 +117,38 @@ fn write(args: &WriteArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Says which files of earlier writes are beside these: who hands in both may pay twice.
+fn tell_earlier(parts: &[Part]) {
+    let Some(folder) = parts.first().and_then(|part| part.path.parent()) else { return };
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    // Source and step.
+    let kind = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        name.split('.').take(2).collect::<Vec<_>>().join(".")
+    };
+    let is_like = |path: &PathBuf| parts.iter().any(|part| kind(&part.path) == kind(path));
+    let is_new = |path: &PathBuf| parts.iter().any(|part| part.path == *path);
+    let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
+    let earlier = paths.filter(|path| is_like(path) && !is_new(path)).count();
+    if earlier > 0 {
+        let folder = folder.display();
+        report::line(&format!(
+            "note: {earlier} other files in `{folder}` ask for the like; what they asked and nobody has read yet is asked again"
+        ));
+    }
+}
+
 fn read(args: &ReadArgs) -> anyhow::Result<ExitCode> {
     let plan = args.run.plan()?;
     let interrupt = Interrupt::on_signals()?;
     let mut watch = report::watch;
     let read = Run::open(&plan, &interrupt, &mut watch)?.read_batch(&args.files)?;
     let ReadReport { finished, rationales, failed, repeated, unknown, early, malformed } = &read;
-    for (kind, places) in
-        [("malformed", malformed), ("of another experiment or other settings", unknown), ("before its rationale", early)]
-    {
+    for (kind, places) in [
+        ("malformed", malformed),
+        ("of another experiment or other settings", unknown),
+        ("before its rationale", early),
+    ] {
         for place in &places.first {
             report::line(&format!("bad: {place} ({kind})"));
         }

@@ -61,7 +61,9 @@ pub enum OpenaiError {
         target: String,
     },
     /// Nothing answers at the endpoint's address.
-    #[error("the endpoint `{url}` cannot be reached: {attempts} attempts in a row failed, the last one because of {detail}")]
+    #[error(
+        "the endpoint `{url}` cannot be reached: {attempts} attempts in a row failed, the last one because of {detail}"
+    )]
     Unreachable {
         /// What was asked for, without query and credentials.
         url: String,

@@ -19,6 +19,7 @@ use super::ledger::{Ledger, estimated_tokens};
 use super::limits::Pace;
 use super::pause::backoff;
 use super::queue::{Next, Queue};
+use super::reach::Reach;
 use super::settings::Limits;
 use super::watch::{Tally, Watch};
 use super::writer::{Entry, Settled};
@@ -26,14 +27,6 @@ use crate::interrupt::Interrupt;
 
 /// Replies to one completion that cannot be used, after which it is given up.
 const MOST_MALFORMED: u32 = 3;
-
-/// Completions given up in a row because nothing was reached, after which the run is.
-const MOST_UNREACHABLE: u32 = 16;
-
-/// How long an address is tried at which nothing ever answered, and how often by each completion: more likely than a server
-/// that is away, it is wrong.
-const FIRST_PATIENCE: Duration = Duration::from_secs(10);
-const FIRST_ATTEMPTS: u32 = 3;
 
 /// How often somebody looks at the interrupt and the progress.
 const TICK: Duration = Duration::from_millis(100);
@@ -101,31 +94,12 @@ pub(super) struct Progress {
     held: Option<(Box<Flight>, Vec<u8>)>,
     ending: Option<Ending>,
     serial: u64,
-    /// When the first request went.
-    begun: Option<Instant>,
-    /// Whether any request of the run was ever answered, in whatever way.
-    has_answered: bool,
-    /// Attempts in a row that reached nothing, and completions given up because of such.
-    missed: u64,
-    unreachable: u32,
+    reach: Reach,
 }
 
 impl Progress {
-    /// `has_answered`: whether the store holds an answer.
-    pub(super) fn new(has_answered: bool) -> Self {
-        Self { has_answered, ..Self::default() }
-    }
-
-    /// Something answered.
-    fn reached(&mut self) {
-        self.has_answered = true;
-        (self.missed, self.unreachable) = (0, 0);
-    }
-
-    /// Whether the address of a completion that failed so often has never answered, for long enough.
-    fn is_hopeless(&self, attempts: u32, now: Instant) -> bool {
-        let is_due = self.begun.is_some_and(|begun| now.duration_since(begun) >= FIRST_PATIENCE);
-        !self.has_answered && is_due && attempts >= FIRST_ATTEMPTS
+    pub(super) fn new(reach: Reach) -> Self {
+        Self { reach, ..Self::default() }
     }
 }
 
@@ -218,7 +192,7 @@ impl Scheduler<'_> {
         self.tally.in_flight += 1;
         self.progress.serial += 1;
         flight.sent = now;
-        self.progress.begun.get_or_insert(now);
+        self.progress.reach.sent(now);
         let id = format!("{:016x}-{}", self.process_key, self.progress.serial);
         let (client, events) = (Arc::clone(&self.client), self.wires.sender.clone());
         self.progress.attempts.spawn(async move {
@@ -248,7 +222,7 @@ impl Scheduler<'_> {
 
     fn accept(&mut self, mut flight: Flight, mut reply: Reply) -> Result<(), OpenaiError> {
         self.pace.succeeded();
-        self.progress.reached();
+        self.progress.reach.answered();
         let reply_bytes = reply.text.len() + reply.reasoning.len();
         let counted = reply.usage.and_then(|usage| usage.credible(flight.prompt_bytes, reply_bytes, flight.max_tokens));
         let usage = counted.unwrap_or_else(|| Usage {
@@ -277,17 +251,13 @@ impl Scheduler<'_> {
         if let Some(pause) = fault.pause {
             self.pace.rest(pause, now);
         }
-        if fault.is_unreachable() {
-            self.progress.missed += 1;
-        } else {
-            self.progress.reached();
-        }
+        self.progress.reach.suffered(&fault);
         if let Some(error) = fault.end_of_run() {
             self.end(error, None);
             return Ok(());
         }
         job.attempts += 1;
-        if self.progress.is_hopeless(job.attempts, now) {
+        if self.progress.reach.is_wrong(job.attempts, now) {
             self.end_unreachable(&fault);
         }
         job.malformed += u32::from(fault.class == Class::Malformed);
@@ -301,7 +271,9 @@ impl Scheduler<'_> {
                 Ok(())
             }
             Class::Malformed | Class::Retry => {
-                self.count_unreachable(&fault);
+                if self.progress.reach.is_lost(&fault) {
+                    self.end_unreachable(&fault);
+                }
                 self.give_up(job, RETRIES_EXHAUSTED, format!("{}: {}", fault.code, fault.detail))
             }
             _ => self.give_up(job, &fault.code, fault.detail),
@@ -319,16 +291,9 @@ impl Scheduler<'_> {
         }
     }
 
-    fn count_unreachable(&mut self, fault: &Fault) {
-        self.progress.unreachable += u32::from(fault.is_unreachable());
-        if self.progress.unreachable >= MOST_UNREACHABLE {
-            self.end_unreachable(fault);
-        }
-    }
-
     fn end_unreachable(&mut self, fault: &Fault) {
         let detail = format!("{}: {}", fault.code, fault.detail);
-        let (url, attempts) = (self.client.address(), self.progress.missed);
+        let (url, attempts) = (self.client.address(), self.progress.reach.missed);
         self.end(OpenaiError::Unreachable { url, attempts, detail }, None);
     }
 
