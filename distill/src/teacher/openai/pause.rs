@@ -7,7 +7,7 @@ use reqwest::header::HeaderMap;
 use crate::keyed;
 
 /// The longest pause that a server can ask for; what is longer waits this long and asks again.
-const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+const LONGEST: Duration = Duration::from_hours(7 * 24);
 
 /// The first pause where the server names none.
 const FIRST: Duration = Duration::from_millis(500);

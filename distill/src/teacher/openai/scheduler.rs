@@ -37,7 +37,7 @@ const GRACE: Duration = Duration::from_millis(800);
 /// Something that the loop has to know.
 pub(super) enum Event {
     /// An attempt is over.
-    Answered(Box<Flight>, Outcome),
+    Answered(Box<Flight>, Box<Outcome>),
     /// Records are durable.
     Committed(Vec<Settled>),
     /// The store refuses.
@@ -198,7 +198,7 @@ impl Scheduler<'_> {
         self.progress.attempts.spawn(async move {
             let outcome = client.attempt(body, id).await;
             // Nobody listens any more only when the run is over.
-            let _ = events.send(Event::Answered(flight, outcome));
+            let _ = events.send(Event::Answered(flight, Box::new(outcome)));
         });
     }
 
@@ -263,7 +263,7 @@ impl Scheduler<'_> {
         job.malformed += u32::from(fault.class == Class::Malformed);
         match fault.class {
             Class::Malformed if job.malformed > MOST_MALFORMED => {
-                self.give_up(job, "malformed", format!("{}: {}", fault.code, fault.detail))
+                self.give_up(*job, "malformed", format!("{}: {}", fault.code, fault.detail))
             }
             Class::Malformed | Class::Retry if job.attempts <= self.limits.retries => {
                 let until = now + self.delay(job.attempts - 1, fault.pause);
@@ -274,9 +274,9 @@ impl Scheduler<'_> {
                 if self.progress.reach.is_lost(&fault) {
                     self.end_unreachable(&fault);
                 }
-                self.give_up(job, RETRIES_EXHAUSTED, format!("{}: {}", fault.code, fault.detail))
+                self.give_up(*job, RETRIES_EXHAUSTED, format!("{}: {}", fault.code, fault.detail))
             }
-            _ => self.give_up(job, &fault.code, fault.detail),
+            _ => self.give_up(*job, &fault.code, fault.detail),
         }
     }
 
@@ -297,9 +297,9 @@ impl Scheduler<'_> {
         self.end(OpenaiError::Unreachable { url, attempts, detail }, None);
     }
 
-    fn give_up(&mut self, job: Box<Job>, code: &str, detail: String) -> Result<(), OpenaiError> {
+    fn give_up(&mut self, job: Job, code: &str, detail: String) -> Result<(), OpenaiError> {
         let settled = Settled::Whole(job.at);
-        let record = self.scribe.failed(*job, code, detail)?;
+        let record = self.scribe.failed(job, code, detail)?;
         // Until it is durable, it holds a place like any other.
         self.tally.in_flight += 1;
         self.tally.failed += 1;
@@ -342,10 +342,10 @@ impl Scheduler<'_> {
     /// Forgets attempts that are over; passes a panic on.
     fn reap(&mut self) {
         while let Some(over) = self.progress.attempts.try_join_next() {
-            if let Err(error) = over {
-                if let Ok(panic) = error.try_into_panic() {
-                    std::panic::resume_unwind(panic);
-                }
+            if let Err(error) = over
+                && let Ok(panic) = error.try_into_panic()
+            {
+                std::panic::resume_unwind(panic);
             }
         }
     }
