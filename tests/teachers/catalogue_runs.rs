@@ -36,8 +36,14 @@ fn settings(fault: &FaultType, seed: u64) -> Settings {
         api: if fault.number.is_multiple_of(3) { Api::Completions } else { Api::Chat },
         prompting: if fault.number.is_multiple_of(2) { "zero_shot_cot" } else { "one_step" },
         is_streamed: fault.streaming == Streaming::Always || seed % 2 == 1,
-        // Nobody is at a wrong address; eight times is often enough where somebody is.
-        retries: if matches!(fault.cause, Cause::Address(_)) { 2 } else { 8 },
+        // Nobody is at a wrong address; eight times is often enough where somebody is. The pauses are drawn from nothing to
+        // 0.3 s, and a server that is away must outlast them for none of a hundred completions: of eight pauses, one in seven
+        // hundred sums is below half a second.
+        retries: match fault.cause {
+            Cause::Address(_) => 2,
+            Cause::Outage(_) => 24,
+            Cause::Replies { .. } => 8,
+        },
         timeout_s: if fault.needs_timeouts { 0.7 } else { 20.0 },
         ..Settings::default()
     }

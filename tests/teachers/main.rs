@@ -1,5 +1,7 @@
 //! The `openai` teacher against a server that breaks everything that can break, as processes of `distill`.
 //!
+//! The `batch` teacher against the same model, by files.
+//!
 //! `PUPIL_FAULT_SEEDS`, `PUPIL_FAULT_KILLS` and `PUPIL_FAULT_POINTS` raise the counts of seeds, of killed runs and of killed
 //! system calls above those of a quick run.
 
@@ -26,6 +28,7 @@ mod server;
 #[path = "../support_teachers/teaching.rs"]
 mod teaching;
 
+mod batches;
 mod catalogue_runs;
 mod checks;
 mod kills;

@@ -45,9 +45,11 @@ fn an_hour_of_retry_after_parks_the_run_until_it_is_stopped() {
 
 #[test]
 fn a_refused_key_stops_the_run_at_once() {
-    for (status, code, said) in
-        [(401, "invalid_api_key", "status 401"), (403, "forbidden", "status 403"), (402, "payment_required", "quota")]
-    {
+    for (status, code, said) in [
+        (401, "invalid_api_key", "status 401"),
+        (403, "forbidden", "status 403"),
+        (402, "payment_required", "quota is used up: expected a reply, found status 402"),
+    ] {
         let server = refusing(status, code, Wait::Unsaid);
         let settings = Settings { questions: 40, ..Settings::default() };
         let teaching = Teaching::new(settings.clone(), &server.url());

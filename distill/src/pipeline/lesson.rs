@@ -42,7 +42,7 @@ impl Lesson {
                 let teacher = RecordedTeacher::read_about(completions, *degree, dataset.examples())?;
                 let left_out = || format!("`{}`, left out: {}", completions.display(), teacher.unmatched());
                 let note = (!teacher.unmatched().is_empty()).then(left_out);
-                let (rows, _) = teach(&teacher, &examples)?;
+                let rows = teach(&teacher, &examples)?;
                 Ok(Self { examples, rows, most_completions: degree.get(), note })
             }
             SourcePlan::Openai(source) | SourcePlan::Batch(source) => Self::asked(&source.questions, most),

@@ -2,6 +2,7 @@
 //!
 //! teach → filter → samples → train → export → eval. Every stage reads files and writes files; its record is written last.
 
+mod batch;
 mod compare;
 mod data;
 mod error;
@@ -18,6 +19,7 @@ mod teach;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+pub use batch::BatchWritten;
 pub use compare::{Comparison, MethodPair, MethodResult, compare};
 pub use error::PipelineError;
 pub use estimate::{completions_failed, estimates};

@@ -14,6 +14,9 @@ use crate::teacher::{Assignment, batch, bundle, openai};
 /// Rows that are written in one transaction where many are there at once.
 const BULK_ROWS: usize = 4096;
 
+/// Examples, each with its position in its source.
+pub(super) type Places = Vec<(u64, Example)>;
+
 impl Run<'_> {
     pub(super) fn teach(&mut self) -> Result<(), PipelineError> {
         let mut inputs = Inputs::default();
@@ -53,13 +56,19 @@ impl Run<'_> {
     /// # Errors
     /// As teaching would.
     pub fn register(&mut self) -> Result<Store, PipelineError> {
+        Ok(self.register_examples()?.0)
+    }
+
+    /// As [`Self::register`]; also the examples of each source, with their positions.
+    pub(super) fn register_examples(&mut self) -> Result<(Store, Vec<Places>), PipelineError> {
         let lessons = self.lessons()?;
         let mut store = Store::open(&self.path(STORE))?;
         let plan = self.plan;
-        for ((number, source), lesson) in (0..).zip(&plan.sources).zip(lessons) {
-            self.register_source(&mut store, number, source, lesson.examples, lesson.most_completions)?;
-        }
-        Ok(store)
+        let sources = (0..).zip(&plan.sources).zip(lessons).map(|((number, source), lesson)| {
+            self.register_source(&mut store, number, source, lesson.examples, lesson.most_completions)
+        });
+        let places = sources.collect::<Result<_, _>>()?;
+        Ok((store, places))
     }
 
     /// What the sources are about. Everything that a user can get wrong is read here, before there is a store.
@@ -81,10 +90,10 @@ impl Run<'_> {
         source: &SourcePlan,
         examples: Vec<Example>,
         most_completions: u32,
-    ) -> Result<Vec<(u64, Example)>, PipelineError> {
+    ) -> Result<Places, PipelineError> {
         let whole = examples.len() as u64;
         let is_ours = |example: &Example| self.teach.shard.is_none_or(|shard| shard.contains(&example.id));
-        let examples: Vec<(u64, Example)> = (0..).zip(examples).filter(|(_, example)| is_ours(example)).collect();
+        let examples: Places = (0..).zip(examples).filter(|(_, example)| is_ours(example)).collect();
         let record = source_record(number, source);
         if self.teach.accept {
             store.accept(&record)?;

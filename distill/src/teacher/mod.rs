@@ -101,34 +101,18 @@ pub trait Teacher {
     fn completions(&self, example: &Example) -> Result<Vec<Completion>, TeachError>;
 }
 
-/// How much a teacher wrote.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Taught {
-    /// Examples that were asked.
-    pub examples: usize,
-    /// Completions that came back.
-    pub completions: usize,
-    /// Examples without any completion.
-    pub missing: usize,
-}
-
-/// Asks `teacher` about each of `examples`, in their order.
+/// What `teacher` wrote about each of `examples`, in their order.
 ///
 /// # Errors
 /// The teacher's first error.
-pub fn teach(teacher: &dyn Teacher, examples: &[Example]) -> Result<(Vec<RationaleRow>, Taught), TeachError> {
-    let mut taught = Taught { examples: examples.len(), ..Taught::default() };
+pub fn teach(teacher: &dyn Teacher, examples: &[Example]) -> Result<Vec<RationaleRow>, TeachError> {
     let mut rows = Vec::new();
     for example in examples {
-        let completions = teacher.completions(example)?;
-        taught.missing += usize::from(completions.is_empty());
-        rows.extend(completions.into_iter().map(|completion| RationaleRow {
+        rows.extend(teacher.completions(example)?.into_iter().map(|completion| RationaleRow {
             example: example.clone(),
             teacher: teacher.name().to_owned(),
             completion,
         }));
     }
-    taught.completions = rows.len();
-    Ok((rows, taught))
+    Ok(rows)
 }

@@ -180,6 +180,8 @@ mod tests {
         assert_eq!(parse("auto/16", &[("JOB_COMPLETION_INDEX", "7")]).unwrap(), "7/16");
     }
 
+    type Environment<'a> = &'a [(&'a str, &'a str)];
+
     #[test]
     fn what_names_no_shard_is_refused() {
         let gaps = [
@@ -188,7 +190,6 @@ mod tests {
             ("SLURM_ARRAY_TASK_MAX", "7"),
             ("SLURM_ARRAY_TASK_COUNT", "3"),
         ];
-        type Environment<'a> = &'a [(&'a str, &'a str)];
         let cases: [(&str, Environment<'_>, &str); 8] = [
             ("17/16", &[], "expected a shard from 0 to 16, found 17"),
             ("3/0", &[], "expected a shard as K/N, auto/N or auto, found `3/0`"),

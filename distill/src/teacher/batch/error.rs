@@ -9,16 +9,22 @@ use crate::teacher::openai::OpenaiError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BatchError {
+    /// The experiment has no source whose requests travel by files.
+    #[error("expected a source with `teacher = \"batch\"`, found none")]
+    NoSource,
     /// Completions have not been read yet.
     #[error(
-        "{missing} of {total} completions of source {number} are missing: expected result files to be read, found no reply \
-         to them; `distill batch write` writes what has to be asked, `distill batch read` reads the replies"
+        "{missing} of {total} completions of source {number} are missing, {answers} of them lack only the answer: expected \
+         result files to be read, found no reply to them; `distill batch write` writes what has to be asked, `distill batch \
+         read` reads the replies"
     )]
     Missing {
         /// Completions without a reply.
         missing: u64,
         /// Completions in all.
         total: u64,
+        /// Those of the missing ones whose rationale is there.
+        answers: u64,
         /// Number of the source in the experiment, from 0.
         number: u32,
     },
@@ -69,6 +75,7 @@ impl BatchError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
+            Self::NoSource => "E_BATCH_NO_SOURCE",
             Self::Missing { .. } => "E_BATCH_MISSING",
             Self::TooLarge { .. } => "E_BATCH_TOO_LARGE",
             Self::Write { .. } => "E_BATCH_WRITE",

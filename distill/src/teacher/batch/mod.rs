@@ -19,7 +19,7 @@ use crate::rationale::{ExampleKey, State};
 pub use custom_id::{BadCustomId, CustomId, Step};
 pub use error::BatchError;
 pub use read::{Places, ReadReport, read, survey};
-pub use write::{Estimate, Limits, Part, Written, write};
+pub use write::{Estimate, Limits, Part, RequestFiles, write};
 
 /// Sees that every completion of the assignment has been read.
 ///
@@ -29,12 +29,13 @@ pub use write::{Estimate, Limits, Part, Written, write};
 /// [`BatchError::Missing`] if one has not been read.
 pub fn teach(_source: &OpenaiSource, assignment: &mut Assignment<'_>) -> Result<(), TeachError> {
     let Assignment { store, source, examples, degree, options, .. } = assignment;
-    let (mut done, mut failed) = (0, 0);
+    let (mut done, mut failed, mut answers) = (0, 0, 0);
     for (position, _) in *examples {
         for (index, state) in store.states(ExampleKey::new(*source, *position))? {
             match state {
                 State::Done if index < degree.most() => done += 1,
                 State::Failed if index < degree.most() => failed += 1,
+                State::Partial if index < degree.most() => answers += 1,
                 _ => {}
             }
         }
@@ -42,10 +43,7 @@ pub fn teach(_source: &OpenaiSource, assignment: &mut Assignment<'_>) -> Result<
     let total = examples.len() as u64 * u64::from(degree.most());
     let settled = if options.retry_failed { done } else { done + failed };
     if settled < total {
-        return Err(BatchError::Missing { missing: total - settled, total, number: *source }.into());
+        return Err(BatchError::Missing { missing: total - settled, total, answers, number: *source }.into());
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests;

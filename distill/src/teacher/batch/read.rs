@@ -1,7 +1,6 @@
 //! Reading result files, whatever their order and however often.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -28,18 +27,11 @@ pub struct Places {
 
 impl Places {
     fn add(&mut self, place: String) {
-        const NAMED: usize = 5;
+        const NAMED: usize = 20;
         self.count += 1;
         if self.first.len() < NAMED {
             self.first.push(place);
         }
-    }
-}
-
-impl fmt::Display for Places {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let more = if self.count > self.first.len() { "; …" } else { "" };
-        write!(formatter, "{} ({}{more})", self.count, self.first.join("; "))
     }
 }
 
@@ -63,6 +55,12 @@ pub struct ReadReport {
 }
 
 impl ReadReport {
+    /// Rows that were not taken although nothing is known about what they say.
+    #[must_use]
+    pub fn bad(&self) -> usize {
+        self.unknown.count + self.early.count + self.malformed.count
+    }
+
     /// Adds what the same files brought to another source.
     pub fn add(&mut self, other: Self) {
         self.finished += other.finished;

@@ -93,6 +93,11 @@ impl EndpointClient {
         })
     }
 
+    /// What is asked, without query and credentials.
+    pub(super) fn address(&self) -> String {
+        plain(self.url.clone())
+    }
+
     /// Sends `body` once, under the name `id`.
     pub(super) async fn attempt(&self, body: Vec<u8>, id: String) -> Outcome {
         let mut rates = RateHeaders::default();
@@ -275,13 +280,17 @@ fn require_reply_to(id: &str, headers: &HeaderMap) -> Result<(), Fault> {
     }
 }
 
-/// Where a redirect leads, without query and credentials.
-fn target(base: &Url, headers: &HeaderMap) -> String {
-    let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
-    let Some(mut url) = location.and_then(|location| base.join(location).ok()) else { return "nowhere".to_owned() };
+/// An address without query and credentials.
+fn plain(mut url: Url) -> String {
     url.set_query(None);
     url.set_fragment(None);
     // Both fail only for URLs that cannot have either.
     let _ = (url.set_username(""), url.set_password(None));
     url.to_string()
+}
+
+/// Where a redirect leads, without query and credentials.
+fn target(base: &Url, headers: &HeaderMap) -> String {
+    let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
+    location.and_then(|location| base.join(location).ok()).map_or_else(|| "nowhere".to_owned(), plain)
 }

@@ -45,8 +45,10 @@ pub enum OpenaiError {
         detail: String,
     },
     /// The account is out of money or quota.
-    #[error("the account's quota is used up: expected a reply, found {detail}")]
+    #[error("the account's quota is used up: expected a reply, found status {status}, {detail}")]
     Quota {
+        /// The HTTP status; the one that the reply itself names, where it came with status 200.
+        status: u16,
         /// What the endpoint says, without secrets.
         detail: String,
     },
@@ -60,11 +62,13 @@ pub enum OpenaiError {
     },
     /// Nothing answers at the endpoint's address.
     #[error(
-        "the endpoint cannot be reached: {samples} completions in a row were given up, the last one because of {detail}"
+        "the endpoint `{url}` cannot be reached: {attempts} attempts in a row failed, the last one because of {detail}"
     )]
     Unreachable {
-        /// Completions that were given up.
-        samples: u32,
+        /// What was asked for, without query and credentials.
+        url: String,
+        /// Attempts since anything was reached.
+        attempts: u64,
         /// The last attempt's fault.
         detail: String,
     },

@@ -102,11 +102,12 @@ impl Fault {
 
     /// The error that ends the run, if this fault does.
     pub(super) fn end_of_run(&self) -> Option<OpenaiError> {
-        let (status, detail) = (self.status.unwrap_or(0), self.detail.clone());
+        // An error without a status of its own came as the body of a reply that seemed good.
+        let (status, detail) = (self.status.unwrap_or(200), self.detail.clone());
         match self.class {
             Class::Retry | Class::Malformed | Class::Sample => None,
             Class::Refused => Some(OpenaiError::Refused { status, detail }),
-            Class::Quota => Some(OpenaiError::Quota { detail: format!("{}: {detail}", self.code) }),
+            Class::Quota => Some(OpenaiError::Quota { status, detail }),
             Class::Redirect => Some(OpenaiError::Redirect { status, target: detail }),
         }
     }

@@ -20,6 +20,7 @@ mod limits;
 pub(super) mod offline;
 mod pause;
 mod queue;
+mod reach;
 mod request;
 mod rounds;
 mod scheduler;
@@ -43,6 +44,7 @@ use job::Scribe;
 use ledger::Ledger;
 use limits::Pace;
 use queue::Queue;
+use reach::Reach;
 use request::Wording;
 use scheduler::{Progress, Scheduler, Wires};
 use watch::{Tally, Watch};
@@ -72,6 +74,7 @@ fn ask(source: &OpenaiSource, assignment: &mut Assignment<'_>) -> Result<(), Ope
     let (entries, entries_receiver) = std::sync::mpsc::channel();
     let wires = Wires { events, sender: events_sender.clone(), entries };
     let (store, number) = (&mut *assignment.store, assignment.source);
+    let known = store.progress(number)?;
     let tally = tally(store, number, assignment.examples.len(), assignment.degree.most())?;
     let mut queue = Queue::new(reader, number, assignment.examples, assignment.degree, assignment.filter);
     queue.retry_failed = assignment.options.retry_failed;
@@ -89,7 +92,7 @@ fn ask(source: &OpenaiSource, assignment: &mut Assignment<'_>) -> Result<(), Ope
         interrupt: assignment.interrupt,
         wires,
         process_key: process_key(),
-        progress: Progress::default(),
+        progress: Progress::new(Reach::new(known.done + known.partial > 0)),
     };
     let (asked, written) = std::thread::scope(|scope| {
         let writer = scope.spawn(move || writer::write(store, number, &entries_receiver, &events_sender));

@@ -7,7 +7,7 @@ use reqwest::header::HeaderMap;
 use crate::keyed;
 
 /// The longest pause that a server can ask for; what is longer waits this long and asks again.
-const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+const LONGEST: Duration = Duration::from_hours(7 * 24);
 
 /// The first pause where the server names none.
 const FIRST: Duration = Duration::from_millis(500);
@@ -98,7 +98,7 @@ mod tests {
             (reqwest::header::HeaderName::from_static(name), reqwest::header::HeaderValue::from_str(value).unwrap())
         });
         // 2015-10-21 07:28:00 UTC
-        named(&headers.collect(), SystemTime::UNIX_EPOCH + Duration::from_secs(1_445_412_480))
+        named(&headers.collect(), SystemTime::UNIX_EPOCH + Duration::from_mins(24_090_208))
     }
 
     #[test]
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn backoff_grows_to_its_cap_and_is_spread() {
-        let longest = Duration::from_secs(120);
+        let longest = Duration::from_mins(2);
         let draws: Vec<Duration> = (0..1000).map(|draw| backoff(&[7, draw], 3, longest)).collect();
         assert!(draws.iter().all(|&pause| pause <= Duration::from_secs(4)));
         assert!(draws.iter().any(|&pause| pause < Duration::from_millis(400)));

@@ -117,10 +117,10 @@ impl<'a> Queue<'a> {
             return Ok(Next::Job(job));
         }
         let due = self.state.waiting.peek().map(|Reverse(waiting)| waiting.until);
-        if due.is_some_and(|due| due <= now) {
-            if let Some(Reverse(waiting)) = self.state.waiting.pop() {
-                return Ok(Next::Job(waiting.job));
-            }
+        if due.is_some_and(|due| due <= now)
+            && let Some(Reverse(waiting)) = self.state.waiting.pop()
+        {
+            return Ok(Next::Job(waiting.job));
         }
         if self.state.waiting.len() >= self.most_waiting {
             return Ok(Next::Later(due));

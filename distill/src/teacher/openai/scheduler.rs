@@ -19,6 +19,7 @@ use super::ledger::{Ledger, estimated_tokens};
 use super::limits::Pace;
 use super::pause::backoff;
 use super::queue::{Next, Queue};
+use super::reach::Reach;
 use super::settings::Limits;
 use super::watch::{Tally, Watch};
 use super::writer::{Entry, Settled};
@@ -26,9 +27,6 @@ use crate::interrupt::Interrupt;
 
 /// Replies to one completion that cannot be used, after which it is given up.
 const MOST_MALFORMED: u32 = 3;
-
-/// Completions given up in a row because nothing was reached, after which the run is.
-const MOST_UNREACHABLE: u32 = 16;
 
 /// How often somebody looks at the interrupt and the progress.
 const TICK: Duration = Duration::from_millis(100);
@@ -39,7 +37,7 @@ const GRACE: Duration = Duration::from_millis(800);
 /// Something that the loop has to know.
 pub(super) enum Event {
     /// An attempt is over.
-    Answered(Box<Flight>, Outcome),
+    Answered(Box<Flight>, Box<Outcome>),
     /// Records are durable.
     Committed(Vec<Settled>),
     /// The store refuses.
@@ -96,7 +94,13 @@ pub(super) struct Progress {
     held: Option<(Box<Flight>, Vec<u8>)>,
     ending: Option<Ending>,
     serial: u64,
-    unreachable: u32,
+    reach: Reach,
+}
+
+impl Progress {
+    pub(super) fn new(reach: Reach) -> Self {
+        Self { reach, ..Self::default() }
+    }
 }
 
 impl Scheduler<'_> {
@@ -188,12 +192,13 @@ impl Scheduler<'_> {
         self.tally.in_flight += 1;
         self.progress.serial += 1;
         flight.sent = now;
+        self.progress.reach.sent(now);
         let id = format!("{:016x}-{}", self.process_key, self.progress.serial);
         let (client, events) = (Arc::clone(&self.client), self.wires.sender.clone());
         self.progress.attempts.spawn(async move {
             let outcome = client.attempt(body, id).await;
             // Nobody listens any more only when the run is over.
-            let _ = events.send(Event::Answered(flight, outcome));
+            let _ = events.send(Event::Answered(flight, Box::new(outcome)));
         });
     }
 
@@ -217,7 +222,7 @@ impl Scheduler<'_> {
 
     fn accept(&mut self, mut flight: Flight, mut reply: Reply) -> Result<(), OpenaiError> {
         self.pace.succeeded();
-        self.progress.unreachable = 0;
+        self.progress.reach.answered();
         let reply_bytes = reply.text.len() + reply.reasoning.len();
         let counted = reply.usage.and_then(|usage| usage.credible(flight.prompt_bytes, reply_bytes, flight.max_tokens));
         let usage = counted.unwrap_or_else(|| Usage {
@@ -246,18 +251,19 @@ impl Scheduler<'_> {
         if let Some(pause) = fault.pause {
             self.pace.rest(pause, now);
         }
-        if !fault.is_unreachable() {
-            self.progress.unreachable = 0;
-        }
+        self.progress.reach.suffered(&fault);
         if let Some(error) = fault.end_of_run() {
             self.end(error, None);
             return Ok(());
         }
         job.attempts += 1;
+        if self.progress.reach.is_wrong(job.attempts, now) {
+            self.end_unreachable(&fault);
+        }
         job.malformed += u32::from(fault.class == Class::Malformed);
         match fault.class {
             Class::Malformed if job.malformed > MOST_MALFORMED => {
-                self.give_up(job, "malformed", format!("{}: {}", fault.code, fault.detail))
+                self.give_up(*job, "malformed", format!("{}: {}", fault.code, fault.detail))
             }
             Class::Malformed | Class::Retry if job.attempts <= self.limits.retries => {
                 let until = now + self.delay(job.attempts - 1, fault.pause);
@@ -265,10 +271,12 @@ impl Scheduler<'_> {
                 Ok(())
             }
             Class::Malformed | Class::Retry => {
-                self.count_unreachable(&fault);
-                self.give_up(job, RETRIES_EXHAUSTED, format!("{}: {}", fault.code, fault.detail))
+                if self.progress.reach.is_lost(&fault) {
+                    self.end_unreachable(&fault);
+                }
+                self.give_up(*job, RETRIES_EXHAUSTED, format!("{}: {}", fault.code, fault.detail))
             }
-            _ => self.give_up(job, &fault.code, fault.detail),
+            _ => self.give_up(*job, &fault.code, fault.detail),
         }
     }
 
@@ -283,17 +291,15 @@ impl Scheduler<'_> {
         }
     }
 
-    fn count_unreachable(&mut self, fault: &Fault) {
-        self.progress.unreachable += u32::from(fault.is_unreachable());
-        if self.progress.unreachable >= MOST_UNREACHABLE {
-            let detail = format!("{}: {}", fault.code, fault.detail);
-            self.end(OpenaiError::Unreachable { samples: self.progress.unreachable, detail }, None);
-        }
+    fn end_unreachable(&mut self, fault: &Fault) {
+        let detail = format!("{}: {}", fault.code, fault.detail);
+        let (url, attempts) = (self.client.address(), self.progress.reach.missed);
+        self.end(OpenaiError::Unreachable { url, attempts, detail }, None);
     }
 
-    fn give_up(&mut self, job: Box<Job>, code: &str, detail: String) -> Result<(), OpenaiError> {
+    fn give_up(&mut self, job: Job, code: &str, detail: String) -> Result<(), OpenaiError> {
         let settled = Settled::Whole(job.at);
-        let record = self.scribe.failed(*job, code, detail)?;
+        let record = self.scribe.failed(job, code, detail)?;
         // Until it is durable, it holds a place like any other.
         self.tally.in_flight += 1;
         self.tally.failed += 1;
@@ -336,10 +342,10 @@ impl Scheduler<'_> {
     /// Forgets attempts that are over; passes a panic on.
     fn reap(&mut self) {
         while let Some(over) = self.progress.attempts.try_join_next() {
-            if let Err(error) = over {
-                if let Ok(panic) = error.try_into_panic() {
-                    std::panic::resume_unwind(panic);
-                }
+            if let Err(error) = over
+                && let Ok(panic) = error.try_into_panic()
+            {
+                std::panic::resume_unwind(panic);
             }
         }
     }

@@ -81,7 +81,7 @@ impl Watch {
         }
         match tally.pause {
             Some(pause) => {
-                parts.push(format!("the endpoint wants a pause of {:.0} s more", pause.as_secs_f64().ceil()))
+                parts.push(format!("the endpoint wants a pause of {:.0} s more", pause.as_secs_f64().ceil()));
             }
             None if tally.waiting > 0 => parts.push(format!("{} wait to be tried again", tally.waiting)),
             None => {}

@@ -93,8 +93,11 @@ pub(super) fn read(path: &Path) -> Result<(Format, Vec<Recording>), RecordedErro
     Ok((format.unwrap_or(Format::Recordings), recordings))
 }
 
+/// A JSON object, and the form that it is of.
+type Document = (Format, Map<String, Value>);
+
 /// The file as one JSON document, if it is one of a form that is.
-fn whole(path: &Path) -> Result<Option<(Format, Map<String, Value>)>, RecordedError> {
+fn whole(path: &Path) -> Result<Option<Document>, RecordedError> {
     let unreadable = |source| RecordedError::Read(RowError::Read { path: path.to_owned(), source });
     let bytes = std::fs::read(path).map_err(unreadable)?;
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);

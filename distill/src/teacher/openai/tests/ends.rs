@@ -94,11 +94,14 @@ fn requests_are_counted_to_the_limit() {
 fn an_unreachable_endpoint_stops_the_run() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let folder = tempfile::tempdir().unwrap();
-    let mut source = source(&format!("http://127.0.0.1:{port}/v1"));
+    let mut source = source(&format!("http://127.0.0.1:{port}/v1?api-key=secret"));
     source.limits.retries = 1;
     let options = TeachOptions::default();
     let error = taught(&source, &examples(200), folder.path(), options, &Interrupt::new()).unwrap_err();
     assert!(matches!(error, OpenaiError::Unreachable { .. }), "{error}");
+    let said = error.to_string();
+    assert!(said.contains(&format!("`http://127.0.0.1:{port}/v1/chat/completions`")), "{said}");
+    assert!(!said.contains("secret"), "{said}");
     assert!(progress(folder.path()).failed < 100);
 }
 

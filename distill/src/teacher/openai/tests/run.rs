@@ -161,7 +161,7 @@ fn an_adaptive_degree_asks_until_enough_are_right() {
         "Therefore, the answer is" => {
             let question = asked.body["messages"][0]["content"].as_str().unwrap();
             let number: u64 = question.chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap();
-            text(if number % 2 == 0 { " yes." } else { " no." })
+            text(if number.is_multiple_of(2) { " yes." } else { " no." })
         }
         _ => text(&format!("Reasons {}", asked.body["seed"])),
     });
