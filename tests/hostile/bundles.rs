@@ -41,7 +41,7 @@ fn the_unspoilt_student_is_evaluated_and_exported() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let keys: Vec<&str> = report.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(keys, ["accuracy", "low", "high", "n", "format_rate", "completeness"]);
+    assert_eq!(keys[..6], ["accuracy", "low", "high", "n", "format_rate", "completeness"]);
     let missed = micro.distill(&EVAL).args(["--require", "0.99"]).output().unwrap();
     assert_eq!(missed.status.code(), Some(1), "random weights answer nothing");
     let output = micro.distill(&EXPORT).output().unwrap();

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use pupil_models::durable;
+use rusqlite::{Connection, OpenFlags};
 
 use super::{RationaleError, Reader};
 
@@ -17,9 +18,9 @@ impl Reader {
             return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
         }
         let staged = durable::staging_path(path);
-        let copied = self
-            .connection()
-            .execute("VACUUM INTO ?", [staged.to_string_lossy()])
+        // A connection of its own, because a reader's refuses every statement that writes anywhere.
+        let copied = Connection::open_with_flags(self.path(), OpenFlags::SQLITE_OPEN_READ_ONLY)
+            .and_then(|connection| connection.execute("VACUUM INTO ?", [staged.to_string_lossy()]))
             .map_err(|source| self.failed(source))
             .and_then(|_| {
                 std::fs::File::open(&staged)
