@@ -80,7 +80,7 @@ pub(super) fn table(runs: &[RunFacts]) -> Figure {
     let caption = format!(
         "Share of questions answered right, in percent, greedily, with the 95 % score interval (Wilson) of ours. Format: \
          completions in which the student itself wrote the answer marker, or needed none. Complete: completions that it ended \
-         itself. Sources: each run's eval-*.json; published.csv. {}",
+         itself. Right answer anywhere: also where it is not the answer given. Guessing is computed and has no interval. Sources: each run's eval-*.json; published.csv. {}",
         published::CAVEAT
     );
     let body = html! {
@@ -115,7 +115,7 @@ fn matrix(runs: &[RunFacts], rows: &[Row<'_>]) -> Table {
                 row.ours.is_none() == is_published && row.evaluation == *name && row.who == who && row.method == method
             };
             let found = rows.iter().find(is_it);
-            found.map_or(Cell::Blank, |row| Cell::Rate(row.percent, row.ours.map(|ours| ours.interval)))
+            found.map_or(Cell::Blank, |row| Cell::Rate(row.percent, row.ours.and_then(|ours| ours.interval)))
         };
         let who = if is_published { format!("{who} (published)") } else { who.to_owned() };
         let heads = [Cell::Text(who), method.into()];
@@ -135,17 +135,24 @@ fn details(rows: &[Row<'_>]) -> Table {
         Column::number("n", "n"),
         Column::number("Format, %", "format_percent"),
         Column::number("Complete, %", "complete_percent"),
+        Column::number("Right answer anywhere, %", "contains_answer_percent"),
+        Column::number("Mean tokens", "mean_tokens"),
+        Column::text("Grader", "grader"),
     ]);
-    for (row, ours) in rows.iter().filter_map(|row| Some((row, row.ours?))) {
+    let answered = rows.iter().filter_map(|row| Some((row, row.ours.filter(|ours| ours.is_answered())?)));
+    for (row, ours) in answered {
         table.push(vec![
             Cell::Text(row.who.clone()),
             row.evaluation.into(),
             Cell::Count(ours.n as u64),
             Cell::Percent(ours.format_percent),
             Cell::Percent(ours.complete_percent),
+            Cell::or_unknown(ours.contains_answer_percent, Cell::Percent),
+            Cell::or_unknown(ours.mean_tokens, |tokens| Cell::Number(tokens, 1)),
+            Cell::or_unknown(ours.grader.clone(), Cell::Text),
         ]);
     }
-    table
+    table.without_unknown()
 }
 
 fn long(rows: &[Row<'_>]) -> Table {
@@ -157,6 +164,9 @@ fn long(rows: &[Row<'_>]) -> Table {
         Column::rate("Accuracy", ["accuracy_percent", "low_percent", "high_percent"]),
         Column::number("Format", "format_percent"),
         Column::number("Complete", "complete_percent"),
+        Column::number("Right answer anywhere", "contains_answer_percent"),
+        Column::number("Mean tokens", "mean_tokens"),
+        Column::text("Grader", "grader"),
         Column::text("Source", "source"),
     ]);
     for row in rows {
@@ -166,9 +176,12 @@ fn long(rows: &[Row<'_>]) -> Table {
             Cell::Text(row.method.clone()),
             row.evaluation.into(),
             of_ours(|ours| Cell::Count(ours.n as u64)),
-            Cell::Rate(row.percent, row.ours.map(|ours| ours.interval)),
+            Cell::Rate(row.percent, row.ours.and_then(|ours| ours.interval)),
             of_ours(|ours| Cell::Percent(ours.format_percent)),
             of_ours(|ours| Cell::Percent(ours.complete_percent)),
+            of_ours(|ours| Cell::or_unknown(ours.contains_answer_percent, Cell::Percent)),
+            of_ours(|ours| Cell::or_unknown(ours.mean_tokens, |tokens| Cell::Number(tokens, 1))),
+            of_ours(|ours| Cell::or_unknown(ours.grader.clone(), Cell::Text)),
             Cell::Text(row.source.clone()),
         ]);
     }
@@ -221,7 +234,7 @@ fn whisker(row: &Row<'_>) -> Whisker {
     Whisker {
         label: format!("{} · {}", row.who, row.method),
         percent: row.percent,
-        interval: row.ours.map(|ours| ours.interval),
+        interval: row.ours.and_then(|ours| ours.interval),
         role,
     }
 }

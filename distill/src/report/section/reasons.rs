@@ -4,7 +4,7 @@ use maud::html;
 
 use crate::report::chart::{Bar, Role, bars};
 use crate::report::facts::RunFacts;
-use crate::report::figure::Figure;
+use crate::report::figure::{Figure, side_by_side};
 use crate::report::number;
 use crate::report::table::{Cell, Column, Table};
 
@@ -41,11 +41,14 @@ pub(super) fn figure(runs: &[RunFacts]) -> Figure {
     if panels.is_empty() {
         return Figure::absent(name, title, "No run has been filtered yet.");
     }
-    let body = html! { div.panels { @for (run, total, drawn) in &panels { div.panel {
-        h3 { (run) }
-        p.note { (number::grouped(*total)) " rationales" }
-        (bars(&format!("rationales of {run} by verdict"), drawn))
-    } } } };
+    let drawn = |(run, total, drawn): &(&str, u64, Vec<Bar>)| {
+        html! { div.panel {
+            h3 { (run) }
+            p.note { (number::grouped(*total)) " rationales" }
+            (bars(&format!("rationales of {run} by verdict"), drawn))
+        } }
+    };
+    let body = side_by_side(panels.iter().map(drawn).collect());
     let caption = format!(
         "Verdicts of the latest filter on each run's rationales, from rationales.db; a rationale has one verdict, the first \
          reason that applies.{}",
