@@ -7,7 +7,7 @@ use crate::report::figure::Figure;
 use crate::report::table::{Cell, Column, Table};
 
 /// Up to this many students every pair is tested; of more, each is tested against the first.
-const EVERY_PAIR: usize = 6;
+const EVERY_PAIR: usize = 8;
 
 /// The tests, or why there are none.
 pub(super) fn figure(runs: &[RunFacts]) -> Figure {
@@ -37,7 +37,7 @@ pub(super) fn figure(runs: &[RunFacts]) -> Figure {
         return Figure::absent(name, title, "No two of these runs answered the same questions.");
     }
     let caption = "First minus second on the questions that both answered, with Newcombe's 95 % interval of a paired difference \
-                   (method 10); p: McNemar's exact test, two-sided, not corrected for the number of rows. Variants of a sweep are compared among themselves; of more than six \
+                   (method 10); p: McNemar's exact test, two-sided, not corrected for the number of rows. Variants of a sweep are compared among themselves; of more than eight \
                    students each is compared with the first. Source: each run's \
                    eval-*.completions.jsonl."
         .to_owned();
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn few_students_are_compared_all_with_all_and_many_with_the_first() {
         assert_eq!(pairs(3), [(0, 1), (0, 2), (1, 2)]);
-        assert_eq!(pairs(7).len(), 6);
+        assert_eq!(pairs(9).len(), 8);
         assert!(pairs(1).is_empty());
     }
 }
