@@ -57,8 +57,9 @@ pub struct Written {
 /// [`ReportError`]: no run is meant, a file of a run is damaged, or the report cannot be written. Nothing is written before all
 /// runs are read.
 pub fn write(plan: &ReportPlan) -> Result<Written, ReportError> {
-    let found = find::runs(&plan.named, &plan.runs)?;
+    let mut found = find::runs(&plan.named, &plan.runs)?;
     let groups = groups(&found)?;
+    order_members(&mut found, &groups);
     let read = |found: &Found| RunFacts::read(&found.folder, groups.iter().find(|group| group.is_of(found)));
     let mut runs = found.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     tell_apart(&found, &mut runs);
@@ -82,6 +83,18 @@ fn groups(found: &[Found]) -> Result<Vec<Group>, ReportError> {
         }
     }
     Ok(groups)
+}
+
+/// Members of a group stand together, in the order in which it names them.
+fn order_members(found: &mut Vec<Found>, groups: &[Group]) {
+    let first_of = |one: &Found| match &one.group {
+        None => found.iter().position(|other| other == one),
+        Some(group) => found.iter().position(|other| other.group.as_ref() == Some(group)),
+    };
+    let place = |one: &Found| groups.iter().find(|group| group.is_of(one)).map(|group| group.place(one));
+    let mut ordered = found.clone();
+    ordered.sort_by_cached_key(|one| (first_of(one), place(one)));
+    *found = ordered;
 }
 
 /// Runs that would have one name are named with the folder above.

@@ -357,14 +357,14 @@ fn a_sweep_is_drawn_along_its_axes_and_its_failures_are_told() {
     .unwrap();
     measured(&folder.path().join("runs"), "zero_shot", 2);
     let written = report(&[&folder.path().join("runs")], &folder.path().join("page.html")).unwrap();
-    assert_eq!(written.runs[0], "swept/degree-1_answer");
+    assert_eq!(written.runs[0], "swept/degree-1_none", "in the order of the sweep");
     let points = table(folder.path(), "sweep-source-degree.csv");
     let rows: Vec<String> = points[1..].iter().map(|row| row[1..4].join(" ")).collect();
-    let ours = ["filter = an<swer 1 50", "filter = an<swer 4 80", "filter = none 1 30", "filter = none 4 60"];
+    let ours = ["filter = none 1 30", "filter = none 4 60", "filter = an<swer 1 50", "filter = an<swer 4 80"];
     assert_eq!(rows[..4], ours);
     let levels = table(folder.path(), "variants-swept.csv");
     assert_eq!(levels.len(), 5);
-    assert_eq!(levels[1][1..4], ["degree 1, filter an<swer", "10", "50"]);
+    assert_eq!(levels[3][1..4], ["degree 1, filter an<swer", "10", "50"]);
     let page = page(folder.path());
     elements(&page);
     assert!(page.contains("<b>swept/degree-9 failed: </b>no &lt;room&gt;"));

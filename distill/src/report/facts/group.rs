@@ -19,7 +19,8 @@ pub(in crate::report) struct Group {
     /// Its members that came to nothing, with the reason.
     pub(in crate::report) failures: Vec<(String, String)>,
     folder: PathBuf,
-    axes: BTreeMap<String, BTreeMap<String, Value>>,
+    /// Its members, in its own order, with their values on the axes.
+    members: Vec<(String, BTreeMap<String, Value>)>,
 }
 
 /// `sweep.json`, as far as the report looks at it.
@@ -60,7 +61,12 @@ impl Group {
             name: folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             failures,
             folder: folder.to_owned(),
-            axes: swept.variants.into_iter().map(|variant| (variant.name, variant.values)).collect(),
+            members: swept
+                .variants
+                .into_iter()
+                .map(|variant| (variant.name, variant.values))
+                .chain(compared.methods.into_iter().map(|method| (method.method, BTreeMap::new())))
+                .collect(),
         })
     }
 
@@ -71,7 +77,13 @@ impl Group {
 
     /// The values of the member `name` on the axes.
     pub(super) fn axes(&self, name: &str) -> BTreeMap<String, Value> {
-        self.axes.get(name).cloned().unwrap_or_default()
+        self.members.iter().find(|(member, _)| member == name).map(|(_, values)| values.clone()).unwrap_or_default()
+    }
+
+    /// The place of a run among the members; those that are not named come last.
+    pub(in crate::report) fn place(&self, found: &Found) -> usize {
+        let name = found.folder.file_name().unwrap_or_default().to_string_lossy();
+        self.members.iter().position(|(member, _)| *member == name).unwrap_or(self.members.len())
     }
 }
 

@@ -18,6 +18,8 @@ struct Row<'a> {
     /// Ours alone has one.
     ours: Option<&'a Evaluation>,
     source: String,
+    /// Whether it is of a variant of a sweep.
+    is_variant: bool,
 }
 
 fn rows(runs: &[RunFacts]) -> Vec<Row<'_>> {
@@ -36,6 +38,7 @@ fn rows(runs: &[RunFacts]) -> Vec<Row<'_>> {
             percent: evaluation.percent,
             ours: Some(evaluation),
             source: format!("{}/{}", run.name, evaluation.file),
+            is_variant: !run.axes.is_empty(),
         }));
         let task = ours.first().and_then(|(_, evaluation)| evaluation.published_task());
         rows.extend(task.into_iter().flat_map(|task| theirs(&size, task, name)));
@@ -52,6 +55,7 @@ fn theirs<'a>(size: &str, task: &str, evaluation: &'a str) -> Vec<Row<'a>> {
         percent,
         ours: None,
         source: "published.csv".to_owned(),
+        is_variant: false,
     };
     let students = published::of_size(size, task);
     let mut rows: Vec<Row<'a>> =
@@ -192,8 +196,9 @@ fn long(rows: &[Row<'_>]) -> Table {
 pub(super) fn drawing(runs: &[RunFacts]) -> Figure {
     let (name, title) = ("accuracy-by-task", "Accuracy by task");
     let rows = rows(runs);
-    if rows.is_empty() {
-        return Figure::absent(name, title, "No run has been evaluated yet.");
+    if rows.iter().all(|row| row.is_variant || row.ours.is_none()) {
+        let reason = "No run beside the variants of sweeps, which have figures of their own, has been evaluated yet.";
+        return Figure::absent(name, title, reason);
     }
     let mut table = Table::new(vec![
         Column::text("Questions", "evaluation"),
@@ -202,7 +207,11 @@ pub(super) fn drawing(runs: &[RunFacts]) -> Figure {
     ]);
     let mut panels = Vec::new();
     for evaluation in evaluations(runs) {
-        let of_this: Vec<&Row<'_>> = rows.iter().filter(|row| row.evaluation == evaluation).collect();
+        let of_this: Vec<&Row<'_>> =
+            rows.iter().filter(|row| row.evaluation == evaluation && !row.is_variant).collect();
+        if of_this.iter().all(|row| row.ours.is_none()) {
+            continue;
+        }
         let drawn = of_this.iter().filter(|row| row.method != "Random");
         let whiskers: Vec<Whisker> = drawn.map(|row| whisker(row)).collect();
         for whisker in &whiskers {
@@ -224,7 +233,7 @@ pub(super) fn drawing(runs: &[RunFacts]) -> Figure {
     } } } };
     let caption =
         "Filled circles: ours, with the 95 % score interval (Wilson). Diamonds: published, without intervals. Dashed \
-                   stroke: guessing. Accuracy in percent; the same numbers as in the table above."
+                   stroke: guessing. Accuracy in percent; the same numbers as in the table above. Variants of sweeps have figures of their own."
             .to_owned();
     Figure::new(name, title, caption, body, table)
 }

@@ -20,7 +20,7 @@ pub(super) fn figure(runs: &[RunFacts]) -> Figure {
         Column::number("Both right", "both"),
         Column::number("Only first", "first_only"),
         Column::number("Only second", "second_only"),
-        Column::rate("Difference, points [95 %]", ["difference_points", "low_points", "high_points"]),
+        Column::rate("Difference, points [95\u{a0}%]", ["difference_points", "low_points", "high_points"]),
         Column::number("p", "p"),
     ]);
     for evaluation in evaluations(runs) {
@@ -49,9 +49,12 @@ fn pairs(count: usize) -> Vec<(usize, usize)> {
     (0..firsts).flat_map(|first| (first + 1..count).map(move |second| (first, second))).collect()
 }
 
+/// A student's name, and how it did.
+type Student<'a> = (&'a str, &'a Evaluation);
+
 /// The students that answered the questions of an evaluation, those of each sweep and comparison by themselves.
-fn comparable<'a>(runs: &'a [RunFacts], evaluation: &str) -> Vec<Vec<(&'a str, &'a Evaluation)>> {
-    let mut all: Vec<(&Option<String>, Vec<(&str, &Evaluation)>)> = Vec::new();
+fn comparable<'a>(runs: &'a [RunFacts], evaluation: &str) -> Vec<Vec<Student<'a>>> {
+    let mut all: Vec<(&Option<String>, Vec<Student<'a>>)> = Vec::new();
     for run in runs {
         let has = |one: &&Evaluation| one.name == evaluation && !one.graded.is_empty();
         let Some(found) = run.evaluations.iter().find(has) else { continue };

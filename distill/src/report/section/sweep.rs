@@ -119,11 +119,12 @@ fn figure(key: &str, groups: &[Group<'_>]) -> Option<Figure> {
         );
     }
     let panels: Vec<Panel> = names.into_iter().filter_map(|name| panel(key, name, groups)).collect();
+    let has_published = panels.iter().flat_map(|panel| &panel.series).any(|series| series.role == Role::Published);
     let title = format!("Accuracy against {}", spoken(key));
     let caption = format!(
         "Accuracy with its 95 % score interval (Wilson) of runs that differ in `{key}` alone (seeds apart), from their recorded \
          settings (experiment.toml, sweep.json) and evaluations (eval-*.json).{}",
-        if published_table(key).is_some() { format!(" {}", published::CAVEAT) } else { String::new() }
+        if has_published { format!(" {}", published::CAVEAT) } else { String::new() }
     );
     let name = plain_name(&["sweep", key]);
     (!panels.is_empty()).then(|| Figure::of_panels(&name, &title, caption, &panels))

@@ -11,7 +11,7 @@ use crate::report::table::{Cell, Column, Table};
 /// A figure for each sweep that has such an axis and two variants with an evaluation.
 pub(super) fn figures(runs: &[RunFacts]) -> Vec<Figure> {
     let mut sweeps: Vec<(&str, Vec<&RunFacts>)> = Vec::new();
-    for run in runs.iter().filter(|run| run.axes.values().any(toml::Value::is_str) && !run.evaluations.is_empty()) {
+    for run in runs.iter().filter(|run| has_words(run) && !run.evaluations.is_empty()) {
         let Some(name) = run.group.as_deref() else { continue };
         match sweeps.iter_mut().find(|(sweep, _)| *sweep == name) {
             Some((_, variants)) => variants.push(run),
@@ -19,6 +19,12 @@ pub(super) fn figures(runs: &[RunFacts]) -> Vec<Figure> {
         }
     }
     sweeps.iter().filter(|(_, variants)| variants.len() > 1).map(|(name, variants)| figure(name, variants)).collect()
+}
+
+/// Whether the run has a value that is no number; students of several sizes are drawn by their weights.
+fn has_words(run: &RunFacts) -> bool {
+    let is_drawn = |axis: &str| axis == "student" && run.parameters().is_some();
+    run.axes.iter().any(|(axis, value)| value.is_str() && !is_drawn(axis))
 }
 
 fn figure(sweep: &str, variants: &[&RunFacts]) -> Figure {
