@@ -49,9 +49,10 @@ pub(in crate::report) fn samples(runs: &[RunFacts]) -> Markup {
     }
 }
 
-/// Whether teacher and student can be read one after the other.
+/// Whether rationales of teacher and student can be read one after the other.
 fn has_both(run: &RunFacts) -> bool {
-    !run.lessons.taken.is_empty() && run.evaluations.iter().any(|one| !one.graded.is_empty())
+    let reasons = run.contract.as_ref().is_some_and(|contract| contract.answer_marker.is_some());
+    reasons && !run.lessons.taken.is_empty() && run.evaluations.iter().any(|one| !one.graded.is_empty())
 }
 
 fn of_teacher(run: &RunFacts) -> Vec<Sample> {
