@@ -32,8 +32,17 @@ impl Paired {
     /// left out. `None` if no example is in both.
     #[must_use]
     pub fn of(first: &[GradedCompletion], second: &[GradedCompletion]) -> Option<Self> {
-        let others: HashMap<&str, bool> = second.iter().map(|graded| (graded.id.as_str(), graded.correct)).collect();
-        let pairs = first.iter().filter_map(|graded| Some((graded.correct, *others.get(graded.id.as_str())?)));
+        Self::of_answers(first.iter().map(answer), second.iter().map(answer))
+    }
+
+    /// The same by the ids of examples, and whether each was answered right.
+    #[must_use]
+    pub fn of_answers<'a>(
+        first: impl IntoIterator<Item = (&'a str, bool)>,
+        second: impl IntoIterator<Item = (&'a str, bool)>,
+    ) -> Option<Self> {
+        let others: HashMap<&str, bool> = second.into_iter().collect();
+        let pairs = first.into_iter().filter_map(|(id, correct)| Some((correct, *others.get(id)?)));
         let mut counts = [0; 4];
         for (one, other) in pairs {
             counts[match (one, other) {
@@ -56,6 +65,10 @@ impl Paired {
         let p_value = mcnemar(first_only, second_only);
         Self { both, first_only, second_only, neither, difference, low, high, p_value }
     }
+}
+
+fn answer(graded: &GradedCompletion) -> (&str, bool) {
+    (graded.id.as_str(), graded.correct)
 }
 
 /// The two-sided exact p-value of McNemar's test for so many questions that only one of two methods answered right: twice

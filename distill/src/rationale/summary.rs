@@ -99,7 +99,7 @@ impl Reader {
             Ok(value.and_then(|value| value.parse().ok()))
         };
         let most = noted("most_completions")?;
-        let (first, end) = (ExampleKey::new(number, 0).completion(0).0, ExampleKey::new(number + 1, 0).completion(0).0);
+        let [first, end] = bounds(number);
         let range = format!("id >= {first} AND id < {end}");
         Ok(Summary {
             source: number,
@@ -111,15 +111,29 @@ impl Reader {
             failures: self.counts(&format!(
                 "SELECT coalesce(failure, 'unknown'), count(*) FROM completion WHERE {range} AND state = 'failed' GROUP BY 1"
             ))?,
-            verdicts: self.counts(&format!(
-                "SELECT CASE WHEN keep THEN 'kept' ELSE coalesce(reason, 'unknown') END, count(*) FROM verdict
-                 WHERE {range} GROUP BY 1"
-            ))?,
+            verdicts: self.verdicts(number)?,
         })
+    }
+
+    /// Verdicts of the latest filter on a source's completions: how many `kept`, and how many rejected by the reason's code.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn verdicts(&self, source: u32) -> Result<BTreeMap<String, u64>, RationaleError> {
+        let [first, end] = bounds(source);
+        self.counts(&format!(
+            "SELECT CASE WHEN keep THEN 'kept' ELSE coalesce(reason, 'unknown') END, count(*) FROM verdict
+             WHERE id >= {first} AND id < {end} GROUP BY 1"
+        ))
     }
 
     fn counts(&self, query: &str) -> Result<BTreeMap<String, u64>, RationaleError> {
         let rows = self.rows(query, [], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)))?;
         Ok(rows.into_iter().collect())
     }
+}
+
+/// The first key of a source's completions, and the first behind them.
+pub(super) fn bounds(source: u32) -> [i64; 2] {
+    [ExampleKey::new(source, 0), ExampleKey::new(source + 1, 0)].map(|example| example.completion(0).0)
 }

@@ -1,8 +1,8 @@
-//! The store at a glance: counts, tokens, cost and verdicts, for reports.
+//! What completions took, and how each was judged, for reports.
 
 use rusqlite::{Row, params};
 
-use super::record::ExampleKey;
+use super::summary::bounds;
 use super::{RationaleError, Reader, Stored};
 
 /// What a source's completions took; a sum is `None` where no completion has the number.
@@ -66,23 +66,6 @@ impl Reader {
         self.connection().query_row(query, params![first, end], read).map_err(|error| self.failed(error))
     }
 
-    /// How many completions of a source were rejected for each reason (its code), and how many kept (`None`).
-    ///
-    /// # Errors
-    /// The database's.
-    pub fn verdicts(&self, source: u32) -> Result<Vec<(Option<String>, u64)>, RationaleError> {
-        let read = || {
-            let mut statement = self.connection().prepare(
-                "SELECT CASE WHEN keep THEN NULL ELSE coalesce(reason, 'unknown') END AS code, count(*) FROM verdict
-                 WHERE id >= ? AND id < ? GROUP BY code ORDER BY count(*) DESC, code",
-            )?;
-            let rows = statement
-                .query_map(bounds(source), |row| Ok((row.get(0)?, row.get::<_, i64>(1).map(|count| count as u64)?)))?;
-            rows.collect::<rusqlite::Result<_>>()
-        };
-        read().map_err(|error| self.failed(error))
-    }
-
     /// The latest filter's judgement of a completion, if it judged it.
     ///
     /// # Errors
@@ -106,15 +89,12 @@ impl Stored {
     }
 }
 
-fn bounds(source: u32) -> [i64; 2] {
-    [ExampleKey::new(source, 0), ExampleKey::new(source + 1, 0)].map(|example| example.completion(0).0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::dataset::Example;
     use crate::filter::{Reason, Verdict};
+    use crate::rationale::record::ExampleKey;
     use crate::rationale::{Accounting, Record, SourceRecord, Store};
     use crate::teacher::Completion;
 
@@ -164,8 +144,9 @@ mod tests {
             verdict(2, Verdict::Reject(Reason::NoAnswer)),
         ];
         store.put_verdicts(&verdicts).unwrap();
-        assert_eq!(store.verdicts(0).unwrap(), []);
-        assert_eq!(store.verdicts(1).unwrap(), [(Some("no_answer".to_owned()), 2), (None, 1)]);
+        assert!(store.verdicts(0).unwrap().is_empty());
+        let counts: Vec<(String, u64)> = store.verdicts(1).unwrap().into_iter().collect();
+        assert_eq!(counts, [("kept".to_owned(), 1), ("no_answer".to_owned(), 2)]);
         assert_eq!(store.spending(1).unwrap().kept, 1);
         let mut sources = Vec::new();
         store

@@ -32,7 +32,7 @@ impl Figure {
 
     /// A figure of several panels; its table has a row per point.
     pub(super) fn of_panels(name: &str, title: &str, caption: String, panels: &[Panel]) -> Self {
-        let body = html! { div.panels { @for panel in panels { (panel.html()) } } };
+        let body = side_by_side(panels.iter().map(Panel::html).collect());
         Self::new(name, title, caption, body, points(panels))
     }
 
@@ -57,6 +57,27 @@ impl Figure {
             }
         }
     }
+}
+
+/// Panels that are on view; more of them are folded away.
+const ON_VIEW: usize = 9;
+
+/// Panels beside one another.
+pub(super) fn side_by_side(mut panels: Vec<Markup>) -> Markup {
+    let rest = panels.split_off(panels.len().min(ON_VIEW));
+    html! {
+        div.panels { @for panel in panels { (panel) } }
+        @if !rest.is_empty() { details.more {
+            summary { (rest.len()) " more" }
+            div.panels { @for panel in rest { (panel) } }
+        } }
+    }
+}
+
+/// A name for a file and an anchor, whatever the parts are.
+pub(super) fn plain_name(parts: &[&str]) -> String {
+    let plain = |character: char| if character.is_ascii_alphanumeric() || character == '_' { character } else { '-' };
+    parts.join("-").chars().map(plain).collect()
 }
 
 fn points(panels: &[Panel]) -> Table {

@@ -25,8 +25,9 @@ use pupil_models::durable;
 
 pub use error::ReportError;
 
-use facts::RunFacts;
+use facts::{Group, RunFacts};
 use figure::Figure;
+use find::Found;
 
 /// What to report on, and where.
 #[derive(Clone, Debug)]
@@ -56,24 +57,52 @@ pub struct Written {
 /// [`ReportError`]: no run is meant, a file of a run is damaged, or the report cannot be written. Nothing is written before all
 /// runs are read.
 pub fn write(plan: &ReportPlan) -> Result<Written, ReportError> {
-    let folders = find::folders(&plan.named, &plan.runs)?;
-    let mut runs = folders.iter().map(|folder| RunFacts::read(folder)).collect::<Result<Vec<_>, _>>()?;
-    tell_apart(&folders, &mut runs);
+    let mut found = find::runs(&plan.named, &plan.runs)?;
+    let groups = groups(&found)?;
+    order_members(&mut found, &groups);
+    let read = |found: &Found| RunFacts::read(&found.folder, groups.iter().find(|group| group.is_of(found)));
+    let mut runs = found.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    tell_apart(&found, &mut runs);
     let figures = section::figures(&runs);
     let folder = plan.out.with_extension("");
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let page = page::page(&runs, &figures, &name, plan.date.as_deref());
+    let page = page::page(&runs, &groups, &figures, &name, plan.date.as_deref());
     let tables = write_tables(&folder, &figures)?;
     write_file(&plan.out, page.as_bytes())?;
     Ok(Written { runs: runs.into_iter().map(|run| run.name).collect(), tables })
 }
 
-/// Runs whose folders have one name, as variants of two sweeps may, are named with the folder above.
-fn tell_apart(folders: &[PathBuf], runs: &mut [RunFacts]) {
+/// The sweeps and comparisons that runs are part of, each once.
+fn groups(found: &[Found]) -> Result<Vec<Group>, ReportError> {
+    let mut groups: Vec<Group> = Vec::new();
+    for one in found {
+        if let Some(folder) = &one.group
+            && groups.iter().all(|group| !group.is_of(one))
+        {
+            groups.push(Group::read(folder)?);
+        }
+    }
+    Ok(groups)
+}
+
+/// Members of a group stand together, in the order in which it names them.
+fn order_members(found: &mut Vec<Found>, groups: &[Group]) {
+    let first_of = |one: &Found| match &one.group {
+        None => found.iter().position(|other| other == one),
+        Some(group) => found.iter().position(|other| other.group.as_ref() == Some(group)),
+    };
+    let place = |one: &Found| groups.iter().find(|group| group.is_of(one)).map(|group| group.place(one));
+    let mut ordered = found.clone();
+    ordered.sort_by_cached_key(|one| (first_of(one), place(one)));
+    *found = ordered;
+}
+
+/// Runs that would have one name are named with the folder above.
+fn tell_apart(found: &[Found], runs: &mut [RunFacts]) {
     let names: Vec<String> = runs.iter().map(|run| run.name.clone()).collect();
-    for (folder, run) in folders.iter().zip(runs) {
+    for (found, run) in found.iter().zip(runs) {
         if names.iter().filter(|name| **name == run.name).count() > 1 {
-            let above = folder.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+            let above = found.folder.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
             run.name = format!("{above}/{}", run.name);
         }
     }

@@ -5,7 +5,7 @@ pub(super) fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (index, digit) in digits.char_indices() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -37,7 +37,8 @@ pub(super) fn exact(value: f64) -> String {
 pub(super) fn tick(value: f64, step: f64) -> String {
     let decimals = if step >= 1.0 { 0 } else { (-step.log10()).ceil() as usize };
     if decimals == 0 && value >= 10_000.0 {
-        return format!("{}k", exact(value / 1000.0));
+        let (number, unit) = if value >= 1e6 { (value / 1e6, "M") } else { (value / 1e3, "k") };
+        return format!("{}{unit}", exact((number * 100.0).round() / 100.0));
     }
     fixed(value, decimals)
 }
@@ -56,7 +57,7 @@ mod tests {
         assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!([fixed(-0.001, 2), fixed(-1.5, 1), fixed(53.333, 2)], ["0.00", "\u{2212}1.5", "53.33"]);
         assert_eq!([exact(100.0), exact(53.5), exact(1e-7), exact(-0.0)], ["100", "53.5", "1e-7", "0"]);
-        assert_eq!([tick(20_000.0, 5000.0), tick(0.5, 0.25), tick(50.0, 25.0)], ["20k", "0.5", "50"]);
+        assert_eq!([tick(20_000.0, 5000.0), tick(905_600.0, 1.0), tick(0.5, 0.25)], ["20k", "905.6k", "0.5"]);
         assert_eq!([probability(0.0004), probability(0.25)], ["< 0.001", "0.250"]);
     }
 }

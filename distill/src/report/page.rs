@@ -2,14 +2,20 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::facts::RunFacts;
+use super::facts::{Group, RunFacts};
 use super::figure::Figure;
 use super::section;
 
 const STYLE: &str = include_str!("style.css");
 
 /// The whole page; `folder` is where the CSV files lie, seen from it, `date` what the user says it was made on.
-pub(super) fn page(runs: &[RunFacts], figures: &[Figure], folder: &str, date: Option<&str>) -> String {
+pub(super) fn page(
+    runs: &[RunFacts],
+    groups: &[Group],
+    figures: &[Figure],
+    folder: &str,
+    date: Option<&str>,
+) -> String {
     let title = title(runs);
     html! {
         (DOCTYPE)
@@ -24,7 +30,7 @@ pub(super) fn page(runs: &[RunFacts], figures: &[Figure], folder: &str, date: Op
             body {
                 (head(&title, runs, figures, date))
                 main {
-                    (section::settings(runs))
+                    (section::settings(runs, groups))
                     @for figure in figures { (figure.html(folder)) }
                     (section::samples(runs))
                 }
@@ -67,9 +73,9 @@ fn summary(runs: &[RunFacts]) -> Vec<Markup> {
     const MOST: usize = 6;
     let results = runs.iter().flat_map(|run| run.evaluations.iter().map(move |evaluation| (run, evaluation)));
     let shown = results.take(MOST + 1).map(|(run, evaluation)| {
-        let [percent, low, high] = [evaluation.percent, evaluation.interval.0, evaluation.interval.1]
-            .map(|percent| super::number::fixed(percent, 2));
-        html! { b { (percent) " %" } " [" (low) ", " (high) "] on " (evaluation.name) span.note { " (" (run.name) ", n = " (evaluation.n) ")" } }
+        let shown = |percent| super::number::fixed(percent, 2);
+        html! { b { (shown(evaluation.percent)) " %" }
+            @if let Some((low, high)) = evaluation.interval { " [" (shown(low)) ", " (shown(high)) "]" } " on " (evaluation.name) span.note { " (" (run.name) ", n = " (evaluation.n) ")" } }
     });
     let shown: Vec<Markup> = shown.collect();
     if shown.len() > MOST { Vec::new() } else { shown }

@@ -59,13 +59,20 @@ impl Cell {
             Self::Count(count) => number::grouped(*count),
             Self::Percent(percent) => number::fixed(*percent, 2),
             Self::Number(value, decimals) => number::fixed(*value, *decimals),
-            Self::Rate(rate, None) => number::fixed(*rate, 2),
-            Self::Rate(rate, Some((low, high))) => {
-                format!("{} [{}, {}]", number::fixed(*rate, 2), number::fixed(*low, 2), number::fixed(*high, 2))
-            }
+            Self::Rate(rate, _) => number::fixed(*rate, 2),
             Self::Probability(p) => number::probability(*p),
             Self::Blank => String::new(),
             Self::Unknown => "not known".to_owned(),
+        }
+    }
+
+    fn html(&self) -> Markup {
+        match self {
+            Self::Text(text) => breakable(text),
+            Self::Rate(_, Some((low, high))) => html! {
+                (self.shown()) " " span.interval { "[" (number::fixed(*low, 2)) ", " (number::fixed(*high, 2)) "]" }
+            },
+            _ => html! { (self.shown()) },
         }
     }
 
@@ -83,6 +90,11 @@ impl Cell {
         values.resize(width, String::new());
         values
     }
+}
+
+/// A text that may be broken where the parts of a name meet.
+fn breakable(text: &str) -> Markup {
+    html! { @for part in text.split_inclusive(['_', '/']) { (part) @if part.ends_with(['_', '/']) { wbr; } } }
 }
 
 impl From<&str> for Cell {
@@ -121,7 +133,7 @@ impl Table {
 
     /// The table without the columns in which nobody knows anything.
     pub(super) fn without_unknown(mut self) -> Self {
-        let is_known = |index: usize| self.rows.iter().any(|row| row[index] != Cell::Unknown);
+        let is_known = |index: usize| self.rows.iter().any(|row| !matches!(row[index], Cell::Unknown | Cell::Blank));
         let known: Vec<bool> = (0..self.columns.len()).map(is_known).collect();
         let mut index = known.iter();
         self.columns.retain(|_| *index.next().unwrap_or(&true));
@@ -138,13 +150,13 @@ impl Table {
             div.scroll role="region" aria-label=(about) tabindex="0" {
                 table {
                     thead { tr { @for column in &self.columns {
-                        th.num[column.is_number] scope="col" { (column.title) }
+                        th.num[column.is_number] scope="col" { (breakable(&column.title)) }
                     } } }
                     tbody { @for (number, row) in self.rows.iter().enumerate() { tr.bold[number < self.bold] {
                         @for (place, (cell, column)) in row.iter().zip(&self.columns).enumerate() {
                             @let unknown = *cell == Cell::Unknown;
-                            @if place == 0 { th scope="row" { (cell.shown()) } }
-                            @else { td.num[column.is_number].unknown[unknown] { (cell.shown()) } }
+                            @if place == 0 { th scope="row" { (cell.html()) } }
+                            @else { td.num[column.is_number].unknown[unknown] { (cell.html()) } }
                         }
                     } } }
                 }

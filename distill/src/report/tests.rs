@@ -1,5 +1,7 @@
 //! Whole reports about small runs that are made here.
 
+mod groups;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -90,7 +92,8 @@ fn stored(folder: &Path) {
 fn evaluated(folder: &Path, name: &str, correct: u32) {
     let (low, high) = crate::eval::wilson(correct as usize, QUESTIONS as usize);
     let accuracy = f64::from(correct) / f64::from(QUESTIONS);
-    let report = json!({"accuracy": accuracy, "low": low, "high": high, "n": QUESTIONS, "format_rate": 1.0, "completeness": 0.9});
+    let report = json!({"accuracy": accuracy, "low": low, "high": high, "n": QUESTIONS, "format_rate": 1.0, "completeness": 0.9,
+        "contains_answer": 0.6, "mean_tokens": 7.5, "task": "coin_flip", "method": "fine_tune_cot", "grader": "published"});
     fs::write(folder.join(format!("eval-{name}.json")), report.to_string()).unwrap();
     let row = |id: u32| {
         let row = json!({"id": format!("coin_flip/{id}"), "completion": HOSTILE, "prediction": "yes", "gold": "yes",
@@ -117,7 +120,7 @@ fn table(folder: &Path, name: &str) -> Vec<Vec<String>> {
 
 /// Every opened element is closed in turn; names of all elements.
 fn elements(page: &str) -> BTreeSet<String> {
-    const VOID: [&str; 1] = ["meta"];
+    const VOID: [&str; 2] = ["meta", "wbr"];
     let (mut open, mut seen) = (Vec::new(), BTreeSet::new());
     let body = page.strip_prefix("<!DOCTYPE html>").expect("a document type");
     // The style sheet is text that may hold `<` or `>`.
@@ -154,8 +157,12 @@ fn a_page_is_well_formed_self_contained_and_shows_hostile_texts_as_texts() {
         assert!(elements.contains(part), "{part}");
     }
     assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;") && page.contains("t&lt;e&gt;acher"));
-    let addresses = ["http://", "https://", "src=", "url(", "@import"];
-    assert!(addresses.iter().all(|address| !page.contains(address)), "nothing is fetched");
+    assert!(
+        ["http://", "https://", "url(", "@import"].iter().all(|address| !page.contains(address)),
+        "nothing is fetched"
+    );
+    let tags: String = page.split('<').filter_map(|tag| tag.split_once('>')).map(|(tag, _)| tag).collect();
+    assert!(tags.contains("href=\"page/accuracy.csv\"") && !tags.contains("src=") && !tags.contains("onerror"));
     assert!(page.matches("role=\"img\"").count() >= 4);
     assert_eq!(page.matches("role=\"img\"").count(), page.matches("role=\"img\" aria-label=\"").count());
 }
@@ -170,10 +177,13 @@ fn numbers_of_the_page_are_those_of_the_csv_and_of_the_run() {
     let accuracy = table(folder.path(), "accuracy.csv");
     assert_eq!(
         accuracy[1][..8],
-        ["one", "Fine-tune-CoT", "coin_flip-test", "10", "50", "23.659309028", "76.340690972", "100"]
+        ["one", "Fine-tune-CoT", "coin_flip-test", "10", "50", "23.659309051", "76.340690949", "100"]
     );
-    assert!(page.contains("50.00 [23.66, 76.34]"));
-    let published = ["GPT-2 124M", "Fine-tune-CoT", "coin_flip-test", "", "77.33", "", "", "", "", "published.csv"];
+    assert!(page.contains("50.00 <span class=\"interval\">[23.66, 76.34]</span>"));
+    assert_eq!(accuracy[0][9..12], ["contains_answer_percent", "mean_tokens", "grader"]);
+    assert_eq!(accuracy[1][8..], ["90", "60", "7.5", "published", "one/eval-coin_flip-test.json"]);
+    let published =
+        ["GPT-2 124M", "Fine-tune-CoT", "coin_flip-test", "", "77.33", "", "", "", "", "", "", "", "published.csv"];
     assert!(accuracy.iter().any(|row| *row == published), "{accuracy:?}");
     assert!(page.contains("77.33") && page.contains("best of 20 epochs on the test split"));
     let teacher = table(folder.path(), "teacher.csv");
@@ -262,7 +272,7 @@ fn a_run_that_has_only_begun_has_a_page_that_says_so() {
 #[test]
 fn a_damaged_file_is_named_and_nothing_is_written() {
     type Damage = fn(&Path);
-    let damages: [(&str, Damage); 7] = [
+    let damages: [(&str, Damage); 10] = [
         ("experiment.toml", |run| fs::write(run.join("experiment.toml"), "name = ").unwrap()),
         ("eval-coin_flip-test.json", |run| fs::write(run.join("eval-coin_flip-test.json"), "{").unwrap()),
         ("eval-coin_flip-test.json", |run| evaluated_otherwise(run)),
@@ -271,6 +281,9 @@ fn a_damaged_file_is_named_and_nothing_is_written() {
         }),
         ("metrics.jsonl", |run| fs::write(run.join("train/metrics.jsonl"), "{}\n").unwrap()),
         ("filter.stage.toml", |run| fs::write(run.join("filter.stage.toml"), "x").unwrap()),
+        ("budgets-coin_flip-test.json", |run| fs::write(run.join("budgets-coin_flip-test.json"), "[{}]").unwrap()),
+        ("sweep.json", |run| fs::write(run.parent().unwrap().join("sweep.json"), "{}").unwrap()),
+        ("compare.json", |run| fs::write(run.parent().unwrap().join("compare.json"), "[").unwrap()),
         ("rationales.db", |run| fs::write(run.join("rationales.db"), "no database").unwrap()),
     ];
     for (name, damage) in damages {
@@ -305,8 +318,9 @@ fn runs_are_found_by_folder_by_name_and_by_experiment() {
         write(&ReportPlan { named, runs: runs.clone(), out, date: None }).map(|written| written.runs)
     };
     assert_eq!(found(&[Path::new("one")]).unwrap(), ["one"]);
-    assert_eq!(found(&[&file]).unwrap(), ["one", "two"]);
-    assert_eq!(found(&[&runs, &file]).unwrap(), ["runs/one", "swept/one", "two"]);
+    assert_eq!(found(&[&file]).unwrap(), ["swept/one", "swept/two"]);
+    assert_eq!(found(&[&runs, &file]).unwrap(), ["one", "swept/one", "swept/two"]);
+    assert_eq!(found(&[Path::new("swept")]).unwrap(), ["one", "two"], "nothing says that they belong together");
     assert_eq!(found(&[Path::new("one"), &runs.join("one")]).unwrap(), ["one"]);
     let error = found(&[Path::new("three")]).unwrap_err().to_string();
     assert!(error.contains("`three`") && error.contains("found nothing"), "{error}");

@@ -60,6 +60,7 @@ fn grid(panel: &Panel, x: &Scale, y: &Scale) -> Markup {
 fn label(axis: &Axis, value: f64, step: f64) -> String {
     match axis.kind {
         Kind::Linear => number::tick(value, step),
+        Kind::Logarithmic if value >= 10_000.0 => number::tick(value, 1.0),
         Kind::Logarithmic => number::exact((value * 1e9).round() / 1e9),
     }
 }
@@ -95,19 +96,16 @@ fn drawn(series: &Series, x: &Scale, y: &Scale) -> Markup {
 }
 
 fn path(series: &Series, place: impl Fn(&Point) -> (f64, f64)) -> String {
-    let mut path = String::new();
-    let mut before: Option<f64> = None;
-    for point in &series.points {
+    let part = |(index, point): (usize, &Point)| {
         let (across, up) = place(point);
         let (across, up) = (short(across), short(up));
-        match (before, series.shape) {
-            (None, _) => path.push_str(&format!("M{across} {up}")),
-            (Some(_), Shape::Steps) => path.push_str(&format!("H{across}V{up}")),
-            (Some(_), _) => path.push_str(&format!("L{across} {up}")),
+        match (index, series.shape) {
+            (0, _) => format!("M{across} {up}"),
+            (_, Shape::Steps) => format!("H{across}V{up}"),
+            _ => format!("L{across} {up}"),
         }
-        before = Some(up);
-    }
-    path
+    };
+    series.points.iter().enumerate().map(part).collect()
 }
 
 /// The marker of a role; the shape says what the colour says.

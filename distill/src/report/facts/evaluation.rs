@@ -1,4 +1,4 @@
-//! An evaluation's files: `eval-NAME.json`, `eval-NAME.completions.jsonl`, `eval-NAME.budgets.json`, `samples_NAME.jsonl`.
+//! An evaluation's files: `eval-NAME.json`, `eval-NAME.completions.jsonl`, `budgets-NAME.json`, `samples_NAME.jsonl`.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{entries, optional};
+use crate::eval::PromptingMethod;
 use crate::eval::budget::BudgetReport;
 use crate::report::ReportError;
 
@@ -22,16 +23,24 @@ pub(in crate::report) struct Evaluation {
     pub(in crate::report) file: String,
     /// Correct answers, in percent.
     pub(in crate::report) percent: f64,
-    /// Its 95 % interval.
-    pub(in crate::report) interval: (f64, f64),
+    /// Its 95 % interval; what is computed, as the accuracy of guessing is, has none.
+    pub(in crate::report) interval: Option<(f64, f64)>,
     /// Number of questions.
     pub(in crate::report) n: usize,
     /// Completions in which the student wrote the answer marker, or needed none, in percent.
     pub(in crate::report) format_percent: f64,
     /// Completions that the student itself ended, in percent.
     pub(in crate::report) complete_percent: f64,
+    /// Completions in which the right answer stands anywhere, in percent, where it was counted.
+    pub(in crate::report) contains_answer_percent: Option<f64>,
+    /// Mean length of a completion in tokens, where it was counted.
+    pub(in crate::report) mean_tokens: Option<f64>,
+    /// Who graded, where it was written down.
+    pub(in crate::report) grader: Option<String>,
     /// How the student was asked or taught, where it was written down.
     pub(in crate::report) method: Option<String>,
+    /// The task's key, several joined by `+`, where it was written down.
+    task: Option<String>,
     /// The completions, where they were kept.
     pub(in crate::report) graded: Vec<Graded>,
     /// Questions by the ids of their examples, where they were written down.
@@ -70,8 +79,11 @@ struct Summary {
     n: usize,
     format_rate: f64,
     completeness: f64,
-    #[serde(default)]
+    contains_answer: Option<f64>,
+    mean_tokens: Option<f64>,
+    task: Option<String>,
     method: Option<String>,
+    grader: Option<String>,
 }
 
 /// A row of `samples_NAME.jsonl`, as far as the report looks at it.
@@ -111,27 +123,37 @@ fn read(folder: &Path, path: &Path, name: &str, file: String) -> Result<Evaluati
         let found = format!("{} of {} correct in `{}`", found.0, found.1, completions.display());
         return Err(ReportError::damaged(path, "the numbers of the completions beside it", found));
     }
+    let is_computed = summary.method.as_deref() == Some(PromptingMethod::Random.as_str());
     let asked: Vec<Asked> = rows(&folder.join(format!("samples_{name}.jsonl")), "a sample a line")?;
-    let budgets = folder.join(format!("eval-{name}{BUDGETS}.json"));
-    let budgets = match optional(&budgets)? {
-        Some(text) => {
-            serde_json::from_str(&text).map_err(|error| ReportError::damaged(&budgets, "results by budget", error))?
-        }
-        None => Vec::new(),
-    };
     Ok(Evaluation {
         name: name.to_owned(),
         file,
         percent: 100.0 * summary.accuracy,
-        interval: (100.0 * summary.low, 100.0 * summary.high),
+        interval: (!is_computed).then_some((100.0 * summary.low, 100.0 * summary.high)),
         n: summary.n,
         format_percent: 100.0 * summary.format_rate,
         complete_percent: 100.0 * summary.completeness,
+        contains_answer_percent: summary.contains_answer.filter(|_| !is_computed).map(|share| 100.0 * share),
+        mean_tokens: summary.mean_tokens.filter(|_| !is_computed),
+        grader: summary.grader,
         method: summary.method,
+        task: summary.task,
         graded,
         questions: asked.into_iter().map(|row| (row.doc.id, row.doc.question)).collect(),
-        budgets,
+        budgets: budgets(folder, name)?,
     })
+}
+
+/// The results of the evaluation `name` by budget, none if they were not measured.
+fn budgets(folder: &Path, name: &str) -> Result<Vec<BudgetReport>, ReportError> {
+    for file in [format!("budgets-{name}.json"), format!("eval-{name}{BUDGETS}.json")] {
+        let path = folder.join(file);
+        if let Some(text) = optional(&path)? {
+            return serde_json::from_str(&text)
+                .map_err(|error| ReportError::damaged(&path, "results by budget", error));
+        }
+    }
+    Ok(Vec::new())
 }
 
 /// The rows of a file of JSON lines, none if it is absent.
@@ -147,20 +169,19 @@ fn rows<T: DeserializeOwned>(path: &Path, expected: &'static str) -> Result<Vec<
 impl Evaluation {
     /// How the student was asked or taught, in the paper's words.
     pub(in crate::report) fn method_in_words(&self) -> Option<String> {
-        let words = match self.method.as_deref()? {
-            "random" => "Random",
-            "zero_shot" => "Zero-shot",
-            "zero_shot_cot" => "Zero-shot-CoT",
-            "few_shot_cot" => "Few-shot-CoT",
-            "fine_tune" => "Fine-tune",
-            "fine_tune_cot" => "Fine-tune-CoT",
-            other => other,
-        };
-        Some(words.to_owned())
+        self.method.as_deref().map(method_in_words)
+    }
+
+    /// Whether somebody answered; the accuracy of guessing is computed.
+    pub(in crate::report) fn is_answered(&self) -> bool {
+        self.interval.is_some()
     }
 
     /// The task's key, where all questions are of one task.
     pub(in crate::report) fn task(&self) -> Option<&str> {
+        if let Some(task) = &self.task {
+            return (!task.contains('+')).then_some(task);
+        }
         let task = |graded: &Graded| graded.id.split_once('/').map(|(task, _)| task.len());
         let first = self.graded.first()?;
         let task_of_first = &first.id[..task(first)?];
@@ -173,6 +194,20 @@ impl Evaluation {
         let stem = self.name.strip_suffix("-test")?;
         (self.task().unwrap_or(stem) == stem).then_some(stem)
     }
+}
+
+/// The paper's words for a method.
+pub(super) fn method_in_words(method: &str) -> String {
+    let words = match method {
+        "random" => "Random",
+        "zero_shot" => "Zero-shot",
+        "zero_shot_cot" => "Zero-shot-CoT",
+        "few_shot_cot" => "Few-shot-CoT",
+        "fine_tune" => "Fine-tune",
+        "fine_tune_cot" => "Fine-tune-CoT",
+        other => other,
+    };
+    words.to_owned()
 }
 
 impl Graded {

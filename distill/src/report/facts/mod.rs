@@ -1,6 +1,7 @@
 //! What a run's folder says: settings, teachers, training, evaluations; each may be missing, none may be damaged.
 
 mod evaluation;
+mod group;
 mod settings;
 mod teaching;
 mod training;
@@ -14,19 +15,25 @@ use pupil_models::contract::ReasoningContract;
 use pupil_models::tokenizer::Tokenizer;
 
 pub(super) use evaluation::{Evaluation, Graded};
+pub(super) use group::Group;
 pub(super) use settings::Settings;
 pub(super) use teaching::{Lesson, Lessons, SourceFacts};
 pub(super) use training::TrainingLog;
 
 use super::ReportError;
 use super::find::entries;
+use crate::eval::trained_method;
 use crate::pipeline::StageRecord;
 
 /// Everything about one run.
 #[derive(Debug)]
 pub(super) struct RunFacts {
-    /// Name of its folder.
+    /// Name of its folder, after that of the group if it is part of one.
     pub(super) name: String,
+    /// The sweep or comparison that it is part of.
+    pub(super) group: Option<String>,
+    /// Its values on the axes of the sweep.
+    pub(super) axes: BTreeMap<String, toml::Value>,
     /// The settings of its latest stage, where they are recorded.
     pub(super) settings: Option<Settings>,
     /// The contract of its student, where it is known.
@@ -46,18 +53,20 @@ pub(super) struct RunFacts {
 }
 
 impl RunFacts {
-    /// Reads the run in `folder`.
+    /// Reads the run in `folder`, which may be part of `group`.
     ///
     /// # Errors
     /// A file that is there but cannot be read as what it should be.
-    pub(super) fn read(folder: &Path) -> Result<Self, ReportError> {
-        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    pub(super) fn read(folder: &Path, group: Option<&Group>) -> Result<Self, ReportError> {
+        let own_name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let settings = Settings::read(folder)?;
         let contract = contract(folder, settings.as_ref())?;
         let tokenizer = tokenizer(folder)?;
         let (sources, lessons) = teaching::read(folder, settings.as_ref(), contract.as_ref(), tokenizer.as_ref())?;
         Ok(Self {
-            name,
+            axes: group.map(|group| group.axes(&own_name)).unwrap_or_default(),
+            group: group.map(|group| group.name.clone()),
+            name: group.map_or_else(|| own_name.clone(), |group| format!("{}/{own_name}", group.name)),
             stages: stages(folder)?,
             sources,
             lessons,
@@ -73,7 +82,8 @@ impl RunFacts {
     pub(super) fn method(&self) -> String {
         let Some(settings) = &self.settings else {
             let asked = self.evaluations.iter().find_map(Evaluation::method_in_words);
-            return asked.unwrap_or_else(|| "not recorded".to_owned());
+            let taught = || Some(evaluation::method_in_words(trained_method(self.contract.as_ref()?)));
+            return asked.or_else(taught).unwrap_or_else(|| "not recorded".to_owned());
         };
         let degree = settings.degree();
         match (settings.is_vanilla(), degree) {
@@ -81,6 +91,11 @@ impl RunFacts {
             (false, Some(degree)) if degree > 1 => format!("Fine-tune-CoT, D = {degree}"),
             (false, _) => "Fine-tune-CoT".to_owned(),
         }
+    }
+
+    /// Whether a student was asked that is not this run's own.
+    pub(super) fn is_measurement(&self) -> bool {
+        self.settings.is_none() && self.contract.is_none() && !self.stages.contains_key("teach")
     }
 
     /// Number of weights of the student, where it was trained.

@@ -1,5 +1,6 @@
 //! The rationale store: what each source wrote, how right it was, what it took.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use pupil_models::contract::ReasoningContract;
@@ -33,8 +34,8 @@ pub(in crate::report) struct SourceFacts {
     pub(in crate::report) correct: Option<u64>,
     /// Tokens, cost, time.
     pub(in crate::report) spending: Spending,
-    /// Verdicts by reason; `None` stands for those kept.
-    pub(in crate::report) verdicts: Vec<(Option<String>, u64)>,
+    /// Verdicts: `kept`, or the reason's code.
+    pub(in crate::report) verdicts: BTreeMap<String, u64>,
 }
 
 impl SourceFacts {

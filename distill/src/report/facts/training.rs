@@ -34,9 +34,12 @@ impl TrainingLog {
 
     /// The mean loss of each of at most `most` equal stretches of steps, at their last step.
     pub(in crate::report) fn smoothed(&self, most: usize) -> Vec<(f64, f64)> {
-        let width = self.rows.len().div_ceil(most).max(1);
+        let count = most.min(self.rows.len());
+        // A last stretch of the few steps that are left over would be mostly noise.
+        let bound = |index: usize| index * self.rows.len() / count;
         let mean = |rows: &[MetricRow]| rows.iter().map(|row| row.loss).sum::<f64>() / rows.len() as f64;
-        self.rows.chunks(width).map(|rows| (f64::from(rows[rows.len() - 1].step), mean(rows))).collect()
+        let stretches = (0..count).map(|index| &self.rows[bound(index)..bound(index + 1)]);
+        stretches.map(|rows| (f64::from(rows[rows.len() - 1].step), mean(rows))).collect()
     }
 
     /// Held-out losses by step.

@@ -18,6 +18,8 @@ struct Row<'a> {
     /// Ours alone has one.
     ours: Option<&'a Evaluation>,
     source: String,
+    /// Whether it is of a variant of a sweep.
+    is_variant: bool,
 }
 
 fn rows(runs: &[RunFacts]) -> Vec<Row<'_>> {
@@ -36,6 +38,7 @@ fn rows(runs: &[RunFacts]) -> Vec<Row<'_>> {
             percent: evaluation.percent,
             ours: Some(evaluation),
             source: format!("{}/{}", run.name, evaluation.file),
+            is_variant: !run.axes.is_empty(),
         }));
         let task = ours.first().and_then(|(_, evaluation)| evaluation.published_task());
         rows.extend(task.into_iter().flat_map(|task| theirs(&size, task, name)));
@@ -52,6 +55,7 @@ fn theirs<'a>(size: &str, task: &str, evaluation: &'a str) -> Vec<Row<'a>> {
         percent,
         ours: None,
         source: "published.csv".to_owned(),
+        is_variant: false,
     };
     let students = published::of_size(size, task);
     let mut rows: Vec<Row<'a>> =
@@ -80,7 +84,7 @@ pub(super) fn table(runs: &[RunFacts]) -> Figure {
     let caption = format!(
         "Share of questions answered right, in percent, greedily, with the 95 % score interval (Wilson) of ours. Format: \
          completions in which the student itself wrote the answer marker, or needed none. Complete: completions that it ended \
-         itself. Sources: each run's eval-*.json; published.csv. {}",
+         itself. Right answer anywhere: also where it is not the answer given. Guessing is computed and has no interval. Sources: each run's eval-*.json; published.csv. {}",
         published::CAVEAT
     );
     let body = html! {
@@ -115,7 +119,7 @@ fn matrix(runs: &[RunFacts], rows: &[Row<'_>]) -> Table {
                 row.ours.is_none() == is_published && row.evaluation == *name && row.who == who && row.method == method
             };
             let found = rows.iter().find(is_it);
-            found.map_or(Cell::Blank, |row| Cell::Rate(row.percent, row.ours.map(|ours| ours.interval)))
+            found.map_or(Cell::Blank, |row| Cell::Rate(row.percent, row.ours.and_then(|ours| ours.interval)))
         };
         let who = if is_published { format!("{who} (published)") } else { who.to_owned() };
         let heads = [Cell::Text(who), method.into()];
@@ -135,17 +139,24 @@ fn details(rows: &[Row<'_>]) -> Table {
         Column::number("n", "n"),
         Column::number("Format, %", "format_percent"),
         Column::number("Complete, %", "complete_percent"),
+        Column::number("Right answer anywhere, %", "contains_answer_percent"),
+        Column::number("Mean tokens", "mean_tokens"),
+        Column::text("Grader", "grader"),
     ]);
-    for (row, ours) in rows.iter().filter_map(|row| Some((row, row.ours?))) {
+    let answered = rows.iter().filter_map(|row| Some((row, row.ours.filter(|ours| ours.is_answered())?)));
+    for (row, ours) in answered {
         table.push(vec![
             Cell::Text(row.who.clone()),
             row.evaluation.into(),
             Cell::Count(ours.n as u64),
             Cell::Percent(ours.format_percent),
             Cell::Percent(ours.complete_percent),
+            Cell::or_unknown(ours.contains_answer_percent, Cell::Percent),
+            Cell::or_unknown(ours.mean_tokens, |tokens| Cell::Number(tokens, 1)),
+            Cell::or_unknown(ours.grader.clone(), Cell::Text),
         ]);
     }
-    table
+    table.without_unknown()
 }
 
 fn long(rows: &[Row<'_>]) -> Table {
@@ -157,6 +168,9 @@ fn long(rows: &[Row<'_>]) -> Table {
         Column::rate("Accuracy", ["accuracy_percent", "low_percent", "high_percent"]),
         Column::number("Format", "format_percent"),
         Column::number("Complete", "complete_percent"),
+        Column::number("Right answer anywhere", "contains_answer_percent"),
+        Column::number("Mean tokens", "mean_tokens"),
+        Column::text("Grader", "grader"),
         Column::text("Source", "source"),
     ]);
     for row in rows {
@@ -166,9 +180,12 @@ fn long(rows: &[Row<'_>]) -> Table {
             Cell::Text(row.method.clone()),
             row.evaluation.into(),
             of_ours(|ours| Cell::Count(ours.n as u64)),
-            Cell::Rate(row.percent, row.ours.map(|ours| ours.interval)),
+            Cell::Rate(row.percent, row.ours.and_then(|ours| ours.interval)),
             of_ours(|ours| Cell::Percent(ours.format_percent)),
             of_ours(|ours| Cell::Percent(ours.complete_percent)),
+            of_ours(|ours| Cell::or_unknown(ours.contains_answer_percent, Cell::Percent)),
+            of_ours(|ours| Cell::or_unknown(ours.mean_tokens, |tokens| Cell::Number(tokens, 1))),
+            of_ours(|ours| Cell::or_unknown(ours.grader.clone(), Cell::Text)),
             Cell::Text(row.source.clone()),
         ]);
     }
@@ -179,8 +196,9 @@ fn long(rows: &[Row<'_>]) -> Table {
 pub(super) fn drawing(runs: &[RunFacts]) -> Figure {
     let (name, title) = ("accuracy-by-task", "Accuracy by task");
     let rows = rows(runs);
-    if rows.is_empty() {
-        return Figure::absent(name, title, "No run has been evaluated yet.");
+    if rows.iter().all(|row| row.is_variant || row.ours.is_none()) {
+        let reason = "No run beside the variants of sweeps, which have figures of their own, has been evaluated yet.";
+        return Figure::absent(name, title, reason);
     }
     let mut table = Table::new(vec![
         Column::text("Questions", "evaluation"),
@@ -189,7 +207,11 @@ pub(super) fn drawing(runs: &[RunFacts]) -> Figure {
     ]);
     let mut panels = Vec::new();
     for evaluation in evaluations(runs) {
-        let of_this: Vec<&Row<'_>> = rows.iter().filter(|row| row.evaluation == evaluation).collect();
+        let of_this: Vec<&Row<'_>> =
+            rows.iter().filter(|row| row.evaluation == evaluation && !row.is_variant).collect();
+        if of_this.iter().all(|row| row.ours.is_none()) {
+            continue;
+        }
         let drawn = of_this.iter().filter(|row| row.method != "Random");
         let whiskers: Vec<Whisker> = drawn.map(|row| whisker(row)).collect();
         for whisker in &whiskers {
@@ -211,7 +233,7 @@ pub(super) fn drawing(runs: &[RunFacts]) -> Figure {
     } } } };
     let caption =
         "Filled circles: ours, with the 95 % score interval (Wilson). Diamonds: published, without intervals. Dashed \
-                   stroke: guessing. Accuracy in percent; the same numbers as in the table above."
+                   stroke: guessing. Accuracy in percent; the same numbers as in the table above. Variants of sweeps have figures of their own."
             .to_owned();
     Figure::new(name, title, caption, body, table)
 }
@@ -221,7 +243,7 @@ fn whisker(row: &Row<'_>) -> Whisker {
     Whisker {
         label: format!("{} · {}", row.who, row.method),
         percent: row.percent,
-        interval: row.ours.map(|ours| ours.interval),
+        interval: row.ours.and_then(|ours| ours.interval),
         role,
     }
 }

@@ -5,16 +5,20 @@ use crate::report::chart::{Axis, Panel, Point, Role, Series, Shape};
 use crate::report::facts::{Evaluation, RunFacts};
 use crate::report::figure::Figure;
 
-/// Accuracy and completeness against the budget of a completion; nothing if no run measured them.
-pub(super) fn figure(runs: &[RunFacts]) -> Option<Figure> {
+/// Accuracy and completeness against the budget of a completion.
+pub(super) fn figure(runs: &[RunFacts]) -> Figure {
     let all = runs.iter().flat_map(|run| run.evaluations.iter().map(move |evaluation| (run, evaluation)));
     let measured = all.filter(|(_, evaluation)| !evaluation.budgets.is_empty());
     let panels: Vec<Panel> = measured.map(|(run, evaluation)| panel(run, evaluation)).collect();
     let caption = "Accuracy with its 95 % interval (Wilson), and completions that the student ended itself, when completions are cut \
-                   at so many tokens and no answer is forced. Source: eval-*.budgets.json."
+                   at so many tokens and no answer is forced. Source: budgets-*.json."
         .to_owned();
     let title = "Accuracy against the budget of a completion";
-    (!panels.is_empty()).then(|| Figure::of_panels("budgets", title, caption, &panels))
+    if panels.is_empty() {
+        let reason = "No run measured its student with several budgets (`budgets` of an `[[eval]]`).";
+        return Figure::absent("budgets", title, reason);
+    }
+    Figure::of_panels("budgets", title, caption, &panels)
 }
 
 fn panel(run: &RunFacts, evaluation: &Evaluation) -> Panel {

@@ -1,5 +1,7 @@
 //! What the teachers took.
 
+use maud::html;
+
 use crate::report::facts::{RunFacts, SourceFacts};
 use crate::report::figure::Figure;
 use crate::report::table::{Cell, Column, Table};
@@ -32,7 +34,15 @@ pub(super) fn figure(runs: &[RunFacts]) -> Figure {
                    columns say of how many); what nobody recorded is not known, not nought. Kept: by the latest filter. Source: \
                    rationales.db."
         .to_owned();
-    Figure::of_table(name, title, caption, table)
+    let is_known = runs.iter().flat_map(|run| &run.sources).any(|source| {
+        let spent = &source.spending;
+        spent.with_tokens + spent.with_cost > 0
+    });
+    let body = html! {
+        @if !is_known { p.note { "None of these completions recorded its tokens or its cost, as recorded teachers do not." } }
+        (table.clone().without_unknown().html(title))
+    };
+    Figure::new(name, title, caption, body, table)
 }
 
 fn row(run: &RunFacts, source: &SourceFacts) -> Vec<Cell> {

@@ -13,6 +13,7 @@ mod settings;
 mod sweep;
 mod teacher;
 mod training;
+mod variants;
 
 use super::facts::RunFacts;
 use super::figure::Figure;
@@ -24,8 +25,8 @@ pub(super) use settings::settings;
 pub(super) fn figures(runs: &[RunFacts]) -> Vec<Figure> {
     let mut figures = vec![accuracy::table(runs), accuracy::drawing(runs), paired::figure(runs)];
     figures.extend(sweep::figures(runs));
-    figures.extend(budgets::figure(runs));
     figures.extend([
+        budgets::figure(runs),
         teacher::figure(runs),
         reasons::figure(runs),
         lengths::figure(runs),

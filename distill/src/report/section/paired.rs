@@ -7,7 +7,7 @@ use crate::report::figure::Figure;
 use crate::report::table::{Cell, Column, Table};
 
 /// Up to this many students every pair is tested; of more, each is tested against the first.
-const EVERY_PAIR: usize = 5;
+const EVERY_PAIR: usize = 8;
 
 /// The tests, or why there are none.
 pub(super) fn figure(runs: &[RunFacts]) -> Figure {
@@ -20,19 +20,16 @@ pub(super) fn figure(runs: &[RunFacts]) -> Figure {
         Column::number("Both right", "both"),
         Column::number("Only first", "first_only"),
         Column::number("Only second", "second_only"),
-        Column::rate("Difference, points [95 %]", ["difference_points", "low_points", "high_points"]),
+        Column::rate("Difference, points [95\u{a0}%]", ["difference_points", "low_points", "high_points"]),
         Column::number("p", "p"),
     ]);
     for evaluation in evaluations(runs) {
-        let of = |run| {
-            let run: &RunFacts = run;
-            Some((run.name.as_str(), run.evaluations.iter().find(|one| one.name == evaluation)?))
-        };
-        let students: Vec<(&str, &Evaluation)> = runs.iter().filter_map(of).collect();
-        for (first, second) in pairs(students.len()) {
-            let ((first, one), (second, other)) = (students[first], students[second]);
-            if let Some(test) = paired(one, other) {
-                table.push(row([first, second, evaluation], &test));
+        for students in comparable(runs, evaluation) {
+            for (first, second) in pairs(students.len()) {
+                let ((first, one), (second, other)) = (students[first], students[second]);
+                if let Some(test) = Paired::of_answers(answers(one), answers(other)) {
+                    table.push(row([first, second, evaluation], &test));
+                }
             }
         }
     }
@@ -40,7 +37,8 @@ pub(super) fn figure(runs: &[RunFacts]) -> Figure {
         return Figure::absent(name, title, "No two of these runs answered the same questions.");
     }
     let caption = "First minus second on the questions that both answered, with Newcombe's 95 % interval of a paired difference \
-                   (method 10); p: McNemar's exact test, two-sided, not corrected for the number of rows. Source: each run's \
+                   (method 10); p: McNemar's exact test, two-sided, not corrected for the number of rows. Variants of a sweep are compared among themselves; of more than eight \
+                   students each is compared with the first. Source: each run's \
                    eval-*.completions.jsonl."
         .to_owned();
     Figure::of_table(name, title, caption, table)
@@ -51,19 +49,26 @@ fn pairs(count: usize) -> Vec<(usize, usize)> {
     (0..firsts).flat_map(|first| (first + 1..count).map(move |second| (first, second))).collect()
 }
 
-fn paired(first: &Evaluation, second: &Evaluation) -> Option<Paired> {
-    let right = |evaluation: &Evaluation| -> std::collections::HashMap<String, bool> {
-        evaluation.graded.iter().map(|row| (row.id.clone(), row.correct)).collect()
-    };
-    let second = right(second);
-    let mut counts = [0; 4];
-    for row in &first.graded {
-        if let Some(&other) = second.get(&row.id) {
-            counts[usize::from(!row.correct) * 2 + usize::from(!other)] += 1;
+/// A student's name, and how it did.
+type Student<'a> = (&'a str, &'a Evaluation);
+
+/// The students that answered the questions of an evaluation, those of each sweep and comparison by themselves.
+fn comparable<'a>(runs: &'a [RunFacts], evaluation: &str) -> Vec<Vec<Student<'a>>> {
+    let mut all: Vec<(&Option<String>, Vec<Student<'a>>)> = Vec::new();
+    for run in runs {
+        let has = |one: &&Evaluation| one.name == evaluation && !one.graded.is_empty();
+        let Some(found) = run.evaluations.iter().find(has) else { continue };
+        let student = (run.name.as_str(), found);
+        match all.iter_mut().find(|(group, _)| **group == run.group) {
+            Some((_, students)) => students.push(student),
+            None => all.push((&run.group, vec![student])),
         }
     }
-    // Order of the counts: both, only the first, only the second, neither.
-    (counts != [0; 4]).then(|| Paired::of_counts(counts))
+    all.into_iter().map(|(_, students)| students).collect()
+}
+
+fn answers(evaluation: &Evaluation) -> impl Iterator<Item = (&str, bool)> {
+    evaluation.graded.iter().map(|row| (row.id.as_str(), row.correct))
 }
 
 fn row([first, second, evaluation]: [&str; 3], test: &Paired) -> Vec<Cell> {
@@ -88,7 +93,7 @@ mod tests {
     #[test]
     fn few_students_are_compared_all_with_all_and_many_with_the_first() {
         assert_eq!(pairs(3), [(0, 1), (0, 2), (1, 2)]);
-        assert_eq!(pairs(7).len(), 6);
+        assert_eq!(pairs(9).len(), 8);
         assert!(pairs(1).is_empty());
     }
 }

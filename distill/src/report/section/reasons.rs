@@ -1,12 +1,18 @@
 //! What the filter kept, and why it rejected the rest.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use maud::html;
 
 use crate::report::chart::{Bar, Role, bars};
 use crate::report::facts::RunFacts;
-use crate::report::figure::Figure;
+use crate::report::figure::{Figure, side_by_side};
 use crate::report::number;
 use crate::report::table::{Cell, Column, Table};
+
+/// The verdict on what became a training sample.
+const KEPT: &str = "kept";
 
 /// Verdicts by reason, one panel a run.
 pub(super) fn figure(runs: &[RunFacts]) -> Figure {
@@ -25,27 +31,28 @@ pub(super) fn figure(runs: &[RunFacts]) -> Figure {
             continue;
         }
         let share = |count: u64| count as f64 / total as f64;
-        for (reason, count) in &verdicts {
-            let verdict = reason.as_deref().unwrap_or("kept");
+        for (verdict, count) in &verdicts {
             table.push(vec![
                 Cell::Text(run.name.clone()),
-                verdict.into(),
+                verdict.as_str().into(),
                 Cell::Count(*count),
                 Cell::Percent(100.0 * share(*count)),
             ]);
         }
-        let drawn: Vec<Bar> =
-            verdicts.iter().map(|(reason, count)| bar(reason.as_deref(), *count, share(*count))).collect();
+        let drawn: Vec<Bar> = verdicts.iter().map(|(verdict, count)| bar(verdict, *count, share(*count))).collect();
         panels.push((run.name.as_str(), total, drawn));
     }
     if panels.is_empty() {
         return Figure::absent(name, title, "No run has been filtered yet.");
     }
-    let body = html! { div.panels { @for (run, total, drawn) in &panels { div.panel {
-        h3 { (run) }
-        p.note { (number::grouped(*total)) " rationales" }
-        (bars(&format!("rationales of {run} by verdict"), drawn))
-    } } } };
+    let drawn = |(run, total, drawn): &(&str, u64, Vec<Bar>)| {
+        html! { div.panel {
+            h3 { (run) }
+            p.note { (number::grouped(*total)) " rationales" }
+            (bars(&format!("rationales of {run} by verdict"), drawn))
+        } }
+    };
+    let body = side_by_side(panels.iter().map(drawn).collect());
     let caption = format!(
         "Verdicts of the latest filter on each run's rationales, from rationales.db; a rationale has one verdict, the first \
          reason that applies.{}",
@@ -55,23 +62,21 @@ pub(super) fn figure(runs: &[RunFacts]) -> Figure {
 }
 
 /// Verdicts over all sources of a run: the kept ones first, then reasons by number.
-fn verdicts(run: &RunFacts) -> Vec<(Option<String>, u64)> {
-    let mut all: Vec<(Option<String>, u64)> = Vec::new();
-    for (reason, count) in run.sources.iter().flat_map(|source| &source.verdicts) {
-        match all.iter_mut().find(|(known, _)| known == reason) {
-            Some((_, sum)) => *sum += count,
-            None => all.push((reason.clone(), *count)),
-        }
+fn verdicts(run: &RunFacts) -> Vec<(String, u64)> {
+    let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+    for (verdict, count) in run.sources.iter().flat_map(|source| &source.verdicts) {
+        *sums.entry(verdict.clone()).or_default() += count;
     }
-    all.sort_by(|(one, few), (other, many)| (one.is_some(), many, one).cmp(&(other.is_some(), few, other)));
+    let mut all: Vec<(String, u64)> = sums.into_iter().collect();
+    all.sort_by_key(|(verdict, count)| (verdict != KEPT, Reverse(*count)));
     all
 }
 
-fn bar(reason: Option<&str>, count: u64, share: f64) -> Bar {
+fn bar(verdict: &str, count: u64, share: f64) -> Bar {
     Bar {
-        label: reason.map_or("kept".to_owned(), |code| code.replace('_', " ")),
+        label: verdict.replace('_', " "),
         shown: format!("{} · {} %", number::grouped(count), number::fixed(100.0 * share, 1)),
         share,
-        role: if reason.is_none() { Role::Student } else { Role::Teacher },
+        role: if verdict == KEPT { Role::Student } else { Role::Teacher },
     }
 }

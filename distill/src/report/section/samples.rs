@@ -22,7 +22,7 @@ struct Sample {
     reason: Option<String>,
 }
 
-/// The section, one part a run; the first is open.
+/// The section, one part a run; the first with both writers is open.
 pub(in crate::report) fn samples(runs: &[RunFacts]) -> Markup {
     let has =
         |run: &&RunFacts| !run.lessons.taken.is_empty() || run.evaluations.iter().any(|one| !one.graded.is_empty());
@@ -35,7 +35,8 @@ pub(in crate::report) fn samples(runs: &[RunFacts]) -> Markup {
                 "At most " (EACH) " right and " (EACH) " wrong ones of each writer, drawn with a fixed key, not chosen by hand. \
                  Texts are shown as they were written."
             } }
-            @for (index, run) in runs.iter().enumerate() { details open[index == 0] {
+            @let opened = runs.iter().position(|run| has_both(run)).unwrap_or(0);
+            @for (index, run) in runs.iter().enumerate() { details open[index == opened] {
                 summary { (run.name) }
                 @let taught = of_teacher(run);
                 @if !taught.is_empty() { h3 { "Teacher" } (shown(&taught)) }
@@ -46,6 +47,12 @@ pub(in crate::report) fn samples(runs: &[RunFacts]) -> Markup {
             } }
         }
     }
+}
+
+/// Whether rationales of teacher and student can be read one after the other.
+fn has_both(run: &RunFacts) -> bool {
+    let reasons = run.contract.as_ref().is_some_and(|contract| contract.answer_marker.is_some());
+    reasons && !run.lessons.taken.is_empty() && run.evaluations.iter().any(|one| !one.graded.is_empty())
 }
 
 fn of_teacher(run: &RunFacts) -> Vec<Sample> {

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use maud::{Markup, html};
 
 use crate::pipeline::StageName;
-use crate::report::facts::RunFacts;
+use crate::report::facts::{Group, RunFacts};
 use crate::report::number;
 use crate::report::table::{Cell, Column, Table};
 
 /// The head of the page: what, by which program, when, from which settings.
-pub(in crate::report) fn settings(runs: &[RunFacts]) -> Markup {
+pub(in crate::report) fn settings(runs: &[RunFacts], groups: &[Group]) -> Markup {
     let mut table = Table::new(vec![
         Column::text("Run", "run"),
         Column::text("Method", "method"),
@@ -24,13 +24,16 @@ pub(in crate::report) fn settings(runs: &[RunFacts]) -> Markup {
         table.push(vec![
             Cell::Text(run.name.clone()),
             Cell::Text(run.method()),
-            Cell::or_unknown(teachers(run), Cell::Text),
-            Cell::or_unknown(run.parameters(), Cell::Count),
+            of_own(run, Cell::or_unknown(teachers(run), Cell::Text)),
+            of_own(run, Cell::or_unknown(run.parameters(), Cell::Count)),
             Cell::Text(stages(run)),
-            Cell::or_unknown(arrived(run), Cell::Text),
-            Cell::or_unknown(run.settings.as_ref(), |settings| {
-                Cell::Text(settings.digest.to_string()[7..19].to_owned())
-            }),
+            of_own(run, Cell::or_unknown(arrived(run), Cell::Text)),
+            of_own(
+                run,
+                Cell::or_unknown(run.settings.as_ref(), |settings| {
+                    Cell::Text(settings.digest.to_string()[7..19].to_owned())
+                }),
+            ),
         ]);
     }
     html! {
@@ -41,11 +44,33 @@ pub(in crate::report) fn settings(runs: &[RunFacts]) -> Markup {
                 "Runs made by " (makers(runs)) ". Settings: the first twelve digits of the SHA-256 of the run's experiment.toml; “not known” where the run has none. \
                  A trained student that has no evaluation, and the like, is missing from the figures below, not zero in them."
             }
-            @for run in runs { @if let Some(settings) = &run.settings {
-                details { summary { "Settings of " (run.name) } pre { (settings.text) } }
+            (failures(groups))
+            @let recorded: Vec<(&str, &str)> = runs.iter().filter_map(recorded).collect();
+            @if !recorded.is_empty() { details {
+                summary { "Settings of each run" }
+                @for (run, text) in recorded { details { summary { (run) } pre { (text) } } }
             } }
         }
     }
+}
+
+/// Members of sweeps and comparisons that came to nothing.
+fn failures(groups: &[Group]) -> Markup {
+    let all = groups.iter().flat_map(|group| group.failures.iter().map(move |failure| (group, failure)));
+    html! {
+        @for (group, (name, why)) in all {
+            p.failure { b { (group.name) "/" (name) " failed: " } (why) }
+        }
+    }
+}
+
+fn recorded(run: &RunFacts) -> Option<(&str, &str)> {
+    Some((&run.name, &run.settings.as_ref()?.text))
+}
+
+/// What only a run with a student of its own has.
+fn of_own(run: &RunFacts, cell: Cell) -> Cell {
+    if run.is_measurement() && cell == Cell::Unknown { Cell::Blank } else { cell }
 }
 
 /// The programs that ran the stages.

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::Value;
 
-use super::evaluations;
+use super::{evaluations, variants};
 use crate::report::chart::{Axis, Kind, Panel, Point, Role, Series, Shape};
 use crate::report::facts::RunFacts;
-use crate::report::figure::Figure;
+use crate::report::figure::{Figure, plain_name};
 use crate::report::published;
 
 type Values = BTreeMap<String, Value>;
@@ -22,16 +22,40 @@ struct Group<'a> {
 
 /// A figure for each number that was varied.
 pub(super) fn figures(runs: &[RunFacts]) -> Vec<Figure> {
-    let known: Vec<(Values, &RunFacts)> =
-        runs.iter().filter_map(|run| Some((comparable(&run.settings.as_ref()?.values), run))).collect();
+    let known: Vec<(Values, &RunFacts)> = runs.iter().filter_map(|run| Some((values(run)?, run))).collect();
     let keys: BTreeSet<&String> = known.iter().flat_map(|(values, _)| values.keys()).collect();
-    let figures: Vec<Figure> = keys.into_iter().filter_map(|key| figure(key, &groups(key, &known))).collect();
+    let mut figures: Vec<Figure> = keys.into_iter().filter_map(|key| figure(key, &groups(key, &known))).collect();
+    figures.extend(variants::figures(runs));
     if figures.is_empty() {
         let reason = "No two of these runs have been evaluated and differ in one number alone, such as the degree D of diverse \
                       reasoning.";
         return vec![Figure::absent("sweep", "Sweeps", reason)];
     }
     figures
+}
+
+/// What a run can be compared by: its place in its sweep, or else its settings.
+fn values(run: &RunFacts) -> Option<Values> {
+    let Some(sweep) = run.group.as_ref().filter(|_| !run.axes.is_empty()) else {
+        return Some(comparable(&run.settings.as_ref()?.values));
+    };
+    let axes = run.axes.iter().filter(|(axis, _)| !is_seed(axis));
+    let mut values: Values = axes.map(|(axis, value)| value_on(run, axis, value)).collect();
+    values.insert(SWEEP.to_owned(), Value::String(sweep.clone()));
+    Some(values)
+}
+
+/// The key and value of an axis; students of several sizes differ in the number of their weights.
+fn value_on(run: &RunFacts, axis: &str, value: &Value) -> (String, Value) {
+    match (axis, run.parameters()) {
+        ("degree", _) => (DEGREE.to_owned(), value.clone()),
+        ("student", Some(weights)) => (WEIGHTS.to_owned(), Value::Integer(weights as i64)),
+        _ => (axis.to_owned(), value.clone()),
+    }
+}
+
+fn is_seed(key: &str) -> bool {
+    key.rsplit('.').next() == Some("seed")
 }
 
 /// Settings without names and seeds; what all sources have alike counts once.
@@ -43,7 +67,7 @@ fn comparable(values: &Values) -> Values {
             alike.entry(rest.trim_start_matches("questions.").to_owned()).or_default().push(value);
         }
     }
-    let is_left_out = |key: &str| key == "name" || key == "seed" || key.ends_with(".seed") || key.starts_with("eval.");
+    let is_left_out = |key: &str| key == "name" || is_seed(key) || key.starts_with("eval.");
     let mut comparable = Values::new();
     for (key, value) in values.iter().filter(|(key, _)| !is_left_out(key)) {
         let rest = key.strip_prefix("source.").and_then(|rest| rest.split_once('.'));
@@ -67,11 +91,16 @@ fn groups<'a>(key: &str, known: &[(Values, &'a RunFacts)]) -> Vec<Group<'a>> {
             None => groups.push(Group { others, runs: vec![(level, run)] }),
         }
     }
-    groups.retain(|group| group.runs.iter().any(|(level, _)| *level != group.runs[0].0));
+    groups.retain(|group| differ(group.runs.iter().map(|(level, _)| *level)));
     for group in &mut groups {
         group.runs.sort_by(|(one, _), (other, _)| one.total_cmp(other));
     }
     groups
+}
+
+fn differ(levels: impl Iterator<Item = f64>) -> bool {
+    let all: BTreeSet<u64> = levels.map(f64::to_bits).collect();
+    all.len() > 1
 }
 
 fn number(value: &Value) -> Option<f64> {
@@ -90,23 +119,42 @@ fn figure(key: &str, groups: &[Group<'_>]) -> Option<Figure> {
         );
     }
     let panels: Vec<Panel> = names.into_iter().filter_map(|name| panel(key, name, groups)).collect();
+    let has_published = panels.iter().flat_map(|panel| &panel.series).any(|series| series.role == Role::Published);
     let title = format!("Accuracy against {}", spoken(key));
     let caption = format!(
         "Accuracy with its 95 % score interval (Wilson) of runs that differ in `{key}` alone (seeds apart), from their recorded \
-         settings (experiment.toml) and evaluations (eval-*.json).{}",
-        if key == DEGREE { format!(" {}", published::CAVEAT) } else { String::new() }
+         settings (experiment.toml, sweep.json) and evaluations (eval-*.json).{}",
+        if has_published { format!(" {}", published::CAVEAT) } else { String::new() }
     );
-    let name = format!("sweep-{}", key.replace('.', "-"));
+    let name = plain_name(&["sweep", key]);
     (!panels.is_empty()).then(|| Figure::of_panels(&name, &title, caption, &panels))
 }
 
 const DEGREE: &str = "source.degree";
+const WEIGHTS: &str = "weights of the student";
+/// The key under which the sweep of a run is kept.
+const SWEEP: &str = "sweep";
+
+/// The published table that varies the same number.
+fn published_table(key: &str) -> Option<&'static str> {
+    match key {
+        DEGREE => Some("degree"),
+        QUESTIONS => Some("questions"),
+        _ => None,
+    }
+}
+
+const QUESTIONS: &str = "training_questions";
 
 /// What a key means, for those that the method has a word for.
 fn spoken(key: &str) -> String {
     match key {
         DEGREE => "the degree D of diverse reasoning".to_owned(),
-        "source.questions" => "the number of training questions".to_owned(),
+        QUESTIONS | "source.questions" => "the number of training questions".to_owned(),
+        "training_rationales" => "the number of training rationales".to_owned(),
+        WEIGHTS => format!("the number of {WEIGHTS}"),
+        "rationale_tokens" => "the teacher's rationale budget, in tokens".to_owned(),
+        "prediction_tokens" => "the student's prediction budget, in tokens".to_owned(),
         "contract.budgets.rationale_tokens" => "the rationale budget, in tokens".to_owned(),
         "contract.budgets.answer_tokens" => "the answer budget, in tokens".to_owned(),
         _ => key.to_owned(),
@@ -121,10 +169,10 @@ fn panel(key: &str, evaluation: &str, groups: &[Group<'_>]) -> Option<Panel> {
             .runs
             .iter()
             .filter_map(|(level, run)| {
-                found(run).map(|one| Point { x: *level, y: one.percent, interval: Some(one.interval) })
+                found(run).map(|one| Point { x: *level, y: one.percent, interval: one.interval })
             })
             .collect();
-        if points.iter().any(|point| point.x != points[0].x) {
+        if differ(points.iter().map(|point| point.x)) {
             series.push(Series { label: label(group, groups), role: Role::Other(index), shape: Shape::Marks, points });
         }
     }
@@ -132,8 +180,8 @@ fn panel(key: &str, evaluation: &str, groups: &[Group<'_>]) -> Option<Panel> {
     if series.is_empty() {
         return None;
     }
-    if let Some(task) = first.1.published_task().filter(|_| key == DEGREE) {
-        series.extend(theirs(task, first.0.parameters()));
+    if let (Some(task), Some(table)) = (first.1.published_task(), published_table(key)) {
+        series.extend(theirs(table, task, first.0.parameters()));
     }
     let mut levels: Vec<f64> = series.iter().flat_map(|one| one.points.iter().map(|point| point.x)).collect();
     levels.sort_by(f64::total_cmp);
@@ -143,28 +191,33 @@ fn panel(key: &str, evaluation: &str, groups: &[Group<'_>]) -> Option<Panel> {
     Some(Panel {
         title: evaluation.to_owned(),
         note: format!("n = {}", first.1.n),
-        x: Axis { kind, range: padded(kind, least, most), ticks: Some(levels), ..Axis::linear(key, "level") },
+        x: Axis {
+            kind,
+            range: Some(padded(kind, least, most)),
+            ticks: Some(levels),
+            ..Axis::linear(&spoken(key), "level")
+        },
         y: Axis::percent("% right", "accuracy_percent"),
         series,
     })
 }
 
 /// Room on both sides, so that no whisker lies on an axis.
-fn padded(kind: Kind, least: f64, most: f64) -> Option<(f64, f64)> {
+fn padded(kind: Kind, least: f64, most: f64) -> (f64, f64) {
     match kind {
-        Kind::Linear => Some((least - 0.06 * (most - least), most + 0.06 * (most - least))),
+        Kind::Linear => (least - 0.06 * (most - least), most + 0.06 * (most - least)),
         Kind::Logarithmic => {
             let room = (most / least).powf(0.06);
-            Some((least / room, most * room))
+            (least / room, most * room)
         }
     }
 }
 
 /// The published curve of the student nearest in size.
-fn theirs(task: &str, parameters: Option<u64>) -> Option<Series> {
+fn theirs(table: &str, task: &str, parameters: Option<u64>) -> Option<Series> {
     let size = published::nearest(parameters);
     let is_it = |row: &&published::PublishedRow| {
-        row.table == "degree" && row.model == "GPT-2" && row.parameters == size && row.task == task
+        row.table == table && row.model == "GPT-2" && row.parameters == size && row.task == task
     };
     let rows = published::rows().iter().filter(is_it);
     let points: Vec<Point> =
@@ -176,8 +229,15 @@ fn theirs(task: &str, parameters: Option<u64>) -> Option<Series> {
 /// What sets a group apart from the others, or the common name of its runs.
 fn label(group: &Group<'_>, groups: &[Group<'_>]) -> String {
     let differs = |key: &&String| groups.iter().any(|other| other.others.get(*key) != group.others.get(*key));
-    let mut apart: Vec<String> =
-        group.others.keys().filter(differs).map(|key| format!("{key} = {}", group.others[key])).collect();
+    let mut apart: Vec<String> = group.others.keys().filter(differs).map(|key| part(key, &group.others[key])).collect();
     apart.truncate(2);
     if apart.is_empty() { "ours".to_owned() } else { apart.join(", ") }
+}
+
+fn part(key: &str, value: &Value) -> String {
+    match value.as_str() {
+        Some(sweep) if key == SWEEP => sweep.to_owned(),
+        Some(text) => format!("{key} = {text}"),
+        None => format!("{key} = {value}"),
+    }
 }

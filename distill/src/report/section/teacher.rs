@@ -17,7 +17,7 @@ pub(super) fn figure(runs: &[RunFacts]) -> Figure {
         Column::number("Done", "completions"),
         Column::number("Failed", "failed"),
         Column::rate("Right, % [95 %]", ["accuracy_percent", "low_percent", "high_percent"]),
-        Column::number("Published, %", "published_percent"),
+        Column::number("Published text-davinci-002, %", "published_percent"),
     ]);
     for run in runs {
         for source in &run.sources {

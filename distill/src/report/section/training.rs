@@ -56,7 +56,7 @@ fn note(run: &RunFacts, log: &TrainingLog) -> String {
         note = format!("{} weights, {note}", number::grouped(parameters));
     }
     if let Some(chosen) = count("chosen_step") {
-        note.push_str(&format!(", weights of step {} kept", number::grouped(chosen as u64)));
+        note = format!("{note}, weights of step {} kept", number::grouped(chosen as u64));
     }
     note
 }
