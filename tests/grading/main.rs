@@ -137,17 +137,15 @@ fn write_inputs(folder: &Path) {
     ];
     let mut data = String::new();
     for (id, (question, answer)) in questions.iter().zip(["5.0", "3.0"]).enumerate() {
-        data += &format!("{}\n", serde_json::json!({"id": id, "question": question, "answer": answer}));
+        data += &(serde_json::json!({"id": id, "question": question, "answer": answer}).to_string() + "\n");
     }
     let mut rows = String::new();
     let mut indices = [0, 0];
     for (id, rationale, prediction) in completions {
-        rows += &format!(
-            "{}\n",
-            serde_json::json!({"dataset": "svamp", "sample_index": id, "completion_index": indices[id],
-                "question": questions[id], "answer": (["5.0", "3.0"][id]), "prompt": null, "rationale": rationale,
-                "prediction": prediction})
-        );
+        let row = serde_json::json!({"dataset": "svamp", "sample_index": id, "completion_index": indices[id],
+            "question": questions[id], "answer": (["5.0", "3.0"][id]), "prompt": null, "rationale": rationale,
+            "prediction": prediction});
+        rows += &(row.to_string() + "\n");
         indices[id] += 1;
     }
     std::fs::write(folder.join("svamp.jsonl"), data).unwrap();

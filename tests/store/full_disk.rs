@@ -48,7 +48,7 @@ fn a_file_that_may_not_grow_is_an_error_and_the_import_goes_on_when_it_may() {
     let expected = "cannot write or read on the disk of rationale store `all.db`; what was stored before is kept";
     assert!(printed.contains(expected) && printed.contains("hint: make room"), "{printed}");
     let kept = rows(&tiny.path("all.db"));
-    assert!(kept > 0 && kept < 6000 && kept % 2048 == 0, "{kept}");
+    assert!(kept > 0 && kept < 6000 && kept.is_multiple_of(2048), "{kept}");
     let printed = crate::ended(&limited(100_000), 0);
     assert!(printed.contains(&format!("imported {}, there before {kept}, bad 0", 6000 - kept)), "{printed}");
     assert_eq!(rows(&tiny.path("all.db")), 6000);

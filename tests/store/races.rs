@@ -40,7 +40,7 @@ fn exactly_one_of_two_processes_runs_and_the_other_says_so_at_once() {
         };
         let mut children: Vec<Child> = (0..2).map(start).collect();
         let said: Vec<(usize, Option<String>)> =
-            (0..2).map(|_| said.recv_timeout(Duration::from_secs(60)).unwrap()).collect();
+            (0..2).map(|_| said.recv_timeout(Duration::from_mins(1)).unwrap()).collect();
         let runs = said.iter().filter(|(_, line)| line.as_deref() == Some("runs")).count();
         assert_eq!(runs, 1, "race {race}: {said:?}");
         let (loser, refusal) = said.iter().find(|(_, line)| line.as_deref() != Some("runs")).unwrap();

@@ -81,17 +81,16 @@ pub(crate) fn teach(path: &Path) {
 #[ignore = "the body of another process"]
 fn work() {
     let (Ok(task), Ok(path)) = (std::env::var(TASK), std::env::var(STORE)) else { return };
-    match task.as_str() {
-        "teach" => teach(Path::new(&path)),
-        _ => {
-            let started = Instant::now();
-            match Store::open(Path::new(&path)) {
-                Ok(_store) => {
-                    println!("\nruns");
-                    std::io::stdin().lock().read_line(&mut String::new()).unwrap();
-                }
-                Err(error) => println!("\n{} {} {error}", error.code(), started.elapsed().as_millis()),
+    if task == "teach" {
+        teach(Path::new(&path));
+    } else {
+        let started = Instant::now();
+        match Store::open(Path::new(&path)) {
+            Ok(_store) => {
+                println!("\nruns");
+                std::io::stdin().lock().read_line(&mut String::new()).unwrap();
             }
+            Err(error) => println!("\n{} {} {error}", error.code(), started.elapsed().as_millis()),
         }
     }
 }

@@ -38,7 +38,7 @@ pub fn write(
 /// Reads the files of an evaluation back; without completions where the method has none.
 ///
 /// # Errors
-/// A file cannot be read, or is not one of [`write`]'s.
+/// A file cannot be read, or is not one of [`write()`]'s.
 pub fn read(folder: &Path, name: &str) -> std::io::Result<Evaluated> {
     let report = serde_json::from_slice(&std::fs::read(folder.join(format!("eval-{name}.json")))?)?;
     let path = folder.join(format!("eval-{name}.completions.jsonl"));

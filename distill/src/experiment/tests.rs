@@ -93,7 +93,7 @@ fn the_committed_experiments_are_valid() {
                             let rounds = rounds(&experiment, Path::new("runs")).unwrap();
                             rounds.into_iter().map(|round| ExperimentFile::Training(Box::new(round))).collect()
                         }
-                        file => vec![file],
+                        file @ ExperimentFile::Measurement(_) => vec![file],
                     },
                 };
                 for file in files {

@@ -1,6 +1,6 @@
 //! The report: one HTML page about some runs, and the CSV behind each of its figures.
 //!
-//! [`write()`] finds the runs ([`find`]), reads what their folders say (`facts`), makes a figure of each question that one asks of
+//! [`write()`] finds the runs (`find`), reads what their folders say (`facts`), makes a figure of each question that one asks of
 //! them (`section`), and writes the page (`page`). A figure's drawing and its CSV come from the same values (`figure`). What a run does
 //! not have yet is said to be missing; what it has and cannot be read is an error that names the file.
 //!

@@ -23,7 +23,7 @@ pub(crate) struct GradeArgs {
     #[arg(long, required_unless_present = "compare")]
     task: Option<String>,
     /// The prompt's template, which decides the text that announces the answer:
-    /// none, zs, zs_cot, fs_cot, ft_token, ft_cot_token or ft_cot_natural
+    /// `none`, `zs`, `zs_cot`, `fs_cot`, `ft_token`, `ft_cot_token` or `ft_cot_natural`
     #[arg(long, default_value_t)]
     template: PublishedTemplate,
     /// How answers are found and compared: published (as the paper's code does) or robust
@@ -133,16 +133,12 @@ impl Comparison {
     fn add(&mut self, args: &GradeArgs, row: &Row, kinds: &mut BTreeMap<String, AnswerKind>) -> Result<(), RowFault> {
         let named = row.value("dataset").and_then(|value| value.as_str().map(str::to_owned));
         let key = args.task.clone().or(named).unwrap_or_default();
-        let kind = match kinds.get(&key) {
-            Some(kind) => *kind,
-            None => {
-                let unknown = |_| RowFault::Value {
-                    key: "dataset".to_owned(),
-                    expected: "a known task",
-                    found: format!("`{key}`"),
-                };
-                *kinds.entry(key.clone()).or_insert(self::kind(&key).map_err(unknown)?)
-            }
+        let kind = if let Some(kind) = kinds.get(&key) {
+            *kind
+        } else {
+            let unknown =
+                |_| RowFault::Value { key: "dataset".to_owned(), expected: "a known task", found: format!("`{key}`") };
+            *kinds.entry(key.clone()).or_insert(self::kind(&key).map_err(unknown)?)
         };
         let (_, completion) = row.completion(args.field.as_deref())?;
         let gold = row.gold()?;
