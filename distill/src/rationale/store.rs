@@ -25,7 +25,7 @@ const LOG_PATIENCE: Duration = Duration::from_millis(500);
 const LOG_BYTES: u64 = 32 << 20;
 
 /// Memory for pages: the index of a million examples, into which new ones go at any place, fits.
-const CACHE_KIB: i64 = 48 << 10;
+const CACHE_KIB: i64 = 32 << 10;
 
 /// A rationale store, open for writing; there is one writer at a time, and this process is it.
 pub struct Store {
