@@ -4,8 +4,9 @@
 //! Following one dataset row through this crate:
 //!
 //! 1. [`dataset`]: the row becomes an [`dataset::Example`], id, question and gold answer, in a split.
-//! 2. [`teacher`]: a teacher writes completions about it: [`teacher::recorded`] replays those of a large model,
-//!    [`teacher::program`] makes questions of its own. [`rationale`] keeps every one of them, word for word.
+//! 2. [`teacher`]: a teacher writes completions about it: [`teacher::openai`] asks a large model,
+//!    [`teacher::batch`] by files, [`teacher::recorded`] replays what one wrote, [`teacher::bundle`] is a student of ours, and
+//!    [`teacher::program`] makes questions of its own. [`rationale`] keeps every completion, word for word.
 //! 3. [`filter`]: answer cleansing extracts the teacher's answer; the verdict keeps the rationale, or rejects it with a reason.
 //! 4. [`sample`]: the contract lays question, rationale and gold answer out, the tokenizer ([`vocabulary`] trains one for a
 //!    student from scratch) makes ids of them, and the loss mask covers what the student has to write.
