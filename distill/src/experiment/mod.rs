@@ -17,7 +17,7 @@ pub use measurement::{MeasuredStudent, MeasuredStudentPlan, Measurement, Measure
 pub use plan::{EvalPlan, Plan, SourcePlan, StudentPlan};
 use pupil_models::answer::{AnswerKind, Grader};
 use pupil_models::bundle::BundleError;
-use pupil_models::contract::{Budgets, ContractError, StepRule};
+use pupil_models::contract::{Budgets, CONTRACT_VERSION, ContractError, ReasoningContract, StepRule};
 pub use self_training::{SelfTraining, rounds};
 use serde::{Deserialize, Serialize};
 pub use source::Source;
@@ -155,6 +155,21 @@ pub struct ContractTable {
     /// Texts that end a completion.
     #[serde(default)]
     pub stops: Vec<String>,
+}
+
+impl From<ContractTable> for ReasoningContract {
+    fn from(table: ContractTable) -> Self {
+        Self {
+            version: CONTRACT_VERSION,
+            prompt: table.prompt,
+            answer_marker: Some(table.answer_marker),
+            step_rule: table.step_rule,
+            answer: table.answer,
+            grader: table.grader,
+            budgets: table.budgets,
+            stops: table.stops,
+        }
+    }
 }
 
 /// Which rationales are kept.

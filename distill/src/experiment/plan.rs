@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use pupil_models::answer::Grader;
-use pupil_models::contract::{CONTRACT_VERSION, ReasoningContract};
+use pupil_models::contract::ReasoningContract;
 
 use super::student::ScratchSizes;
 use super::{Experiment, ExperimentError, Method, Source, require};
@@ -153,17 +153,7 @@ fn check_endpoints(sources: &[Source]) -> Result<(), ExperimentError> {
 }
 
 fn contract(experiment: &Experiment) -> Result<ReasoningContract, ExperimentError> {
-    let table = experiment.contract.clone();
-    let contract = ReasoningContract {
-        version: CONTRACT_VERSION,
-        prompt: table.prompt,
-        answer_marker: Some(table.answer_marker),
-        step_rule: table.step_rule,
-        answer: table.answer,
-        grader: table.grader,
-        budgets: table.budgets,
-        stops: table.stops,
-    };
+    let contract = ReasoningContract::from(experiment.contract.clone());
     contract.validate()?;
     Ok(match experiment.method {
         Method::FineTuneCot => contract,

@@ -280,12 +280,7 @@ fn plain_objection(
             let supported = support::is_supported(answer.kind_of(row), &found, text, &row.example.question);
             (!supported).then_some(Reason::Unsupported { answer: found })
         }
-        Criterion::Language => {
-            let percent = wording::foreign_percent(text).filter(|percent| *percent >= FOREIGN_PERCENT)?;
-            let is_latin =
-                wording::foreign_percent(&row.example.question).is_none_or(|percent| percent < FOREIGN_PERCENT);
-            is_latin.then_some(Reason::OtherLanguage { percent })
-        }
+        Criterion::Language => other_language(text, &row.example.question),
         Criterion::Refusal => {
             scratch.lower.clear();
             scratch.lower.push_str(text);
@@ -299,6 +294,13 @@ fn plain_objection(
         // These two have to know something; see [`Check`].
         Criterion::Contamination(_) | Criterion::HandChecked(_) => None,
     }
+}
+
+/// A question in another script may be answered in it.
+fn other_language(text: &str, question: &str) -> Option<Reason> {
+    let percent = wording::foreign_percent(text).filter(|percent| *percent >= FOREIGN_PERCENT)?;
+    let is_latin = wording::foreign_percent(question).is_none_or(|percent| percent < FOREIGN_PERCENT);
+    is_latin.then_some(Reason::OtherLanguage { percent })
 }
 
 fn text_is_empty(text: &str) -> Option<Reason> {

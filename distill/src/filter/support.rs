@@ -1,33 +1,9 @@
 //! Whether the end of a rationale says the answer that was graded.
 
-use pupil_models::answer::AnswerKind;
+use pupil_models::answer::{AnswerKind, spelled};
 
 /// Steps at the end in which the answer is looked for.
 const LAST_STEPS: usize = 2;
-
-const SMALL: [&str; 21] = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-    "twenty",
-];
 
 /// Whether the last steps of `reasoning` say `answer`.
 ///
@@ -85,7 +61,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 fn says_number(text: &str, answer: &str) -> bool {
     let Ok(value) = answer.replace(',', "").parse::<f64>() else { return says_text(text, answer) };
     let in_digits = numbers(text).any(|number| (number.abs() - value.abs()).abs() <= 1e-6);
-    let word = if value.fract() == 0.0 { SMALL.get(value.abs() as usize) } else { None };
+    let word = if value.fract() == 0.0 { spelled(value.abs() as usize) } else { None };
     in_digits || word.is_some_and(|word| words(text).any(|other| other.eq_ignore_ascii_case(word)))
 }
 

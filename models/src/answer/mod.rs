@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use kind::{AnswerKind, InvalidAnswerKind};
 pub use published::contains_answer;
+pub use robust::spelled;
 pub use task::{TASKS, Task, task};
 pub use template::PublishedTemplate;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use pupil_models::answer::Grader;
-use pupil_models::contract::{CONTRACT_VERSION, ReasoningContract};
+use pupil_models::contract::ReasoningContract;
 use pupil_models::digest::Digest;
 use serde::Deserialize;
 use toml::Value;
@@ -54,17 +54,7 @@ impl Settings {
 
     /// The contract that the student is trained under.
     pub(super) fn contract(&self) -> ReasoningContract {
-        let table = self.known.contract.clone();
-        let contract = ReasoningContract {
-            version: CONTRACT_VERSION,
-            prompt: table.prompt,
-            answer_marker: Some(table.answer_marker),
-            step_rule: table.step_rule,
-            answer: table.answer,
-            grader: table.grader,
-            budgets: table.budgets,
-            stops: table.stops,
-        };
+        let contract = ReasoningContract::from(self.known.contract.clone());
         if self.is_vanilla() { contract.without_rationale() } else { contract }
     }
 

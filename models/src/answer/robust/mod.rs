@@ -11,6 +11,8 @@ mod letters;
 mod scope;
 mod words;
 
+pub use words::spelled;
+
 use super::{Answer, AnswerKind, text};
 use scope::Scope;
 

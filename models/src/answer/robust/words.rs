@@ -36,6 +36,12 @@ const SMALL: [&str; 20] = [
 ];
 const TENS: [&str; 10] = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
 
+/// The English word for `number`, up to twenty.
+#[must_use]
+pub fn spelled(number: usize) -> Option<&'static str> {
+    SMALL.get(number).copied().or((number == 20).then_some(TENS[2]))
+}
+
 /// The number that `text` opens with in English words, below one thousand: `two hundred ninety-four dollars` is 294.
 ///
 /// Only at the start, for elsewhere `one` is rather a pronoun; not before a fraction such as `one-sixth`.
