@@ -1,11 +1,12 @@
 //! What a run would ask and cost, without asking.
 
 use super::dialect::Usage;
+use super::job::RETRIES_EXHAUSTED;
 use super::ledger::{Ledger, estimated_tokens};
 use super::request::{Step, Wording};
 use super::{OpenaiError, OpenaiSource};
 use crate::dataset::Example;
-use crate::rationale::{ExampleKey, Reader, State};
+use crate::rationale::{ExampleKey, Reader, Standing, State};
 
 /// What a run would ask and cost at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -52,7 +53,12 @@ pub fn estimate(
         let count = |state| standing.iter().filter(|known| known.index < most && known.state == state).count() as u64;
         let (done, half) = (count(State::Done), count(State::Partial));
         estimate.done += done;
-        let fresh = u64::from(most) - done - half;
+        // Those that no attempt mends are passed over.
+        let is_lost = |known: &&Standing| {
+            known.index < most && known.state == State::Failed && known.failure.as_deref() != Some(RETRIES_EXHAUSTED)
+        };
+        let lost = standing.iter().filter(is_lost).count() as u64;
+        let fresh = u64::from(most) - done - half - lost;
         if fresh + half > 0 {
             estimate.add(&wording, example, fresh, half)?;
         }

@@ -48,13 +48,6 @@ impl Bucket {
     pub(super) fn take(&mut self, units: f64) {
         self.level -= units;
     }
-
-    /// Follows what the server says about the same limit: never faster than it, never more than it has left.
-    fn follow(&mut self, rate: Rate, now: Instant) {
-        self.fill(now);
-        self.level = self.level.min(rate.remaining);
-        self.per_second = self.per_second.min(rate.per_second());
-    }
 }
 
 const ROUNDING: Duration = Duration::from_micros(100);
@@ -75,6 +68,43 @@ impl Rate {
         let used = self.limit - self.remaining;
         let rate = if self.reset_s > 0.0 && used > 0.0 { used / self.reset_s } else { self.limit / 60.0 };
         rate.max(self.limit * SLOWEST)
+    }
+}
+
+/// One limit: the user's own, and the same as the server states it. Both hold.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lane {
+    own: Option<Bucket>,
+    /// As the latest reply states it. Older statements are forgotten: many servers count in whole seconds or windows, and
+    /// the slowest statement ever made would hold for the rest of the run.
+    stated: Option<Bucket>,
+    /// Units sent that no reply has come for; the server may not have counted them when it stated what remains.
+    unanswered: f64,
+}
+
+impl Lane {
+    fn new(per_minute: Option<NonZeroU32>, now: Instant) -> Self {
+        Self { own: per_minute.map(|limit| Bucket::new(limit, now)), ..Self::default() }
+    }
+
+    fn ready(&mut self, units: f64, now: Instant) -> Instant {
+        let buckets = [&mut self.own, &mut self.stated];
+        buckets.into_iter().flatten().map(|bucket| bucket.ready(units, now)).fold(now, Instant::max)
+    }
+
+    fn take(&mut self, units: f64) {
+        self.unanswered += units;
+        for bucket in [&mut self.own, &mut self.stated].into_iter().flatten() {
+            bucket.take(units);
+        }
+    }
+
+    fn answered(&mut self, units: f64, rate: Option<Rate>, now: Instant) {
+        self.unanswered = (self.unanswered - units).max(0.0);
+        if let Some(rate) = rate {
+            let level = rate.remaining - self.unanswered;
+            self.stated = Some(Bucket { level, capacity: rate.limit, per_second: rate.per_second(), filled: now });
+        }
     }
 }
 
@@ -122,8 +152,8 @@ impl Window {
 /// Everything that decides when the next request may go.
 #[derive(Clone, Debug)]
 pub(super) struct Pace {
-    requests: Option<Bucket>,
-    tokens: Option<Bucket>,
+    requests: Lane,
+    tokens: Lane,
     window: Window,
     paused_until: Option<Instant>,
 }
@@ -132,8 +162,8 @@ impl Pace {
     pub(super) fn new(limits: &Limits, now: Instant) -> Self {
         let most = limits.concurrency.get() as f64;
         Self {
-            requests: limits.requests_per_minute.map(|limit| Bucket::new(limit, now)),
-            tokens: limits.tokens_per_minute.map(|limit| Bucket::new(limit, now)),
+            requests: Lane::new(limits.requests_per_minute, now),
+            tokens: Lane::new(limits.tokens_per_minute, now),
             window: Window { size: most, most, shrunk: None },
             paused_until: None,
         }
@@ -151,28 +181,20 @@ impl Pace {
 
     /// When a request of `tokens` (prompt and budget) may go; it may go now if that is not after `now`.
     pub(super) fn ready(&mut self, tokens: f64, now: Instant) -> Instant {
-        let by_requests = self.requests.as_mut().map(|bucket| bucket.ready(1.0, now));
-        let by_tokens = self.tokens.as_mut().map(|bucket| bucket.ready(tokens, now));
-        [by_requests, by_tokens, self.paused_until].into_iter().flatten().fold(now, Instant::max)
+        let ready = self.requests.ready(1.0, now).max(self.tokens.ready(tokens, now));
+        self.paused_until.map_or(ready, |until| ready.max(until))
     }
 
     /// Counts a request that goes now.
     pub(super) fn take(&mut self, tokens: f64) {
-        if let Some(bucket) = &mut self.requests {
-            bucket.take(1.0);
-        }
-        if let Some(bucket) = &mut self.tokens {
-            bucket.take(tokens);
-        }
+        self.requests.take(1.0);
+        self.tokens.take(tokens);
     }
 
-    /// Learns from a reply's headers.
-    pub(super) fn follow(&mut self, rates: RateHeaders, now: Instant) {
-        for (bucket, rate) in [(&mut self.requests, rates.requests), (&mut self.tokens, rates.tokens)] {
-            let Some(rate) = rate else { continue };
-            let fresh = Bucket { level: rate.limit, capacity: rate.limit, per_second: f64::MAX, filled: now };
-            bucket.get_or_insert(fresh).follow(rate, now);
-        }
+    /// Learns that a request of `tokens` is over, and from the headers of its reply; none came with a fault.
+    pub(super) fn answered(&mut self, tokens: f64, rates: RateHeaders, now: Instant) {
+        self.requests.answered(1.0, rates.requests, now);
+        self.tokens.answered(tokens, rates.tokens, now);
     }
 
     /// Learns that a request succeeded.
@@ -241,26 +263,73 @@ mod tests {
         assert!(times[0] == 0.0 && times[1].is_finite() && times[1] > 60.0, "{times:?}");
     }
 
+    fn headers(limit: u32, remaining: &str, reset: &str) -> RateHeaders {
+        let limit = limit.to_string();
+        let name = |part: &str| format!("x-ratelimit-{part}-requests").parse().unwrap();
+        let pairs = [("limit", limit.as_str()), ("remaining", remaining), ("reset", reset)];
+        let headers: HeaderMap = pairs.into_iter().map(|(part, value)| (name(part), value.parse().unwrap())).collect();
+        RateHeaders::of(&headers)
+    }
+
     #[test]
     fn headers_slow_the_pace_and_never_hasten_it() {
         let start = Instant::now();
-        let headers = |remaining: &str, reset: &str| {
-            let pairs = [("limit", "100"), ("remaining", remaining), ("reset", reset)];
-            let name = |part: &str| format!("x-ratelimit-{part}-requests").parse().unwrap();
-            let headers: HeaderMap =
-                pairs.into_iter().map(|(part, value)| (name(part), value.parse().unwrap())).collect();
-            RateHeaders::of(&headers)
-        };
         let mut open = pace(8, None, None, start);
-        open.follow(headers("0", "10s"), start);
+        open.answered(1.0, headers(100, "0", "10s"), start);
         let wait = open.ready(1.0, start).duration_since(start).as_secs_f64();
         assert!((0.1..0.2).contains(&wait), "{wait}");
         let mut limited = pace(8, Some(60), None, start);
-        limited.follow(headers("100", "0s"), start);
+        limited.answered(1.0, headers(100, "100", "0s"), start);
         let times = schedule(&mut limited, 100, 1.0, start);
         assert!(most_in_a_minute(&times) <= 60);
-        assert_eq!(headers("-1", "1s"), RateHeaders::default());
+        assert_eq!(headers(100, "-1", "1s"), RateHeaders::default());
         assert_eq!(RateHeaders::of(&HeaderMap::new()), RateHeaders::default());
+    }
+
+    /// A server that allows 100 requests in each window of 10 s, and says after each how many are left until when.
+    #[test]
+    fn a_server_that_counts_in_windows_is_used_window_after_window() {
+        let start = Instant::now();
+        let mut pace = pace(8, None, None, start);
+        let (mut now, mut window, mut used) = (start, 0, 0);
+        for request in 0..500 {
+            now = pace.ready(1.0, now);
+            let seconds = now.duration_since(start).as_secs_f64();
+            let current = (seconds / 10.0) as u64;
+            used = if current == window { used + 1 } else { 1 };
+            window = current;
+            let reset = 10.0 - seconds % 10.0;
+            pace.take(1.0);
+            pace.answered(1.0, headers(100, &(100_u32.saturating_sub(used)).to_string(), &format!("{reset}")), now);
+            assert!(seconds < 70.0, "request {request} after {seconds} s");
+        }
+    }
+
+    #[test]
+    fn one_slow_statement_does_not_hold_for_ever() {
+        let start = Instant::now();
+        let mut pace = pace(8, None, None, start);
+        // One request used, and a reset rounded up to a second: that would be one request a second.
+        pace.answered(1.0, headers(10, "9", "1s"), start);
+        pace.answered(1.0, headers(10, "5", "0.03s"), start);
+        let times = schedule(&mut pace, 100, 1.0, start);
+        assert!(*times.last().unwrap() < 1.0, "{times:?}");
+    }
+
+    #[test]
+    fn requests_under_way_count_against_what_remains() {
+        let start = Instant::now();
+        let mut pace = pace(8, None, None, start);
+        for _ in 0..4 {
+            pace.take(1.0);
+        }
+        // The server had counted only the first of the four when it said that three remain.
+        pace.answered(1.0, headers(4, "3", "60s"), start);
+        assert!(pace.ready(1.0, start) > start + Duration::from_secs(30));
+        pace.answered(1.0, headers(4, "2", "1s"), start);
+        pace.answered(1.0, RateHeaders::default(), start);
+        pace.answered(1.0, headers(4, "4", "0s"), start);
+        assert_eq!(pace.ready(1.0, start), start);
     }
 
     #[test]

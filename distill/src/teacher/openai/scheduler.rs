@@ -206,7 +206,7 @@ impl Scheduler<'_> {
         match event {
             Event::Answered(flight, outcome) => {
                 let now = Instant::now();
-                self.pace.follow(outcome.rates, now);
+                self.pace.answered(flight.tokens, outcome.rates, now);
                 match outcome.reply {
                     Ok(reply) => self.accept(*flight, reply),
                     Err(fault) => self.suffer(*flight, fault, now),

@@ -107,6 +107,8 @@ fn what_no_attempt_mends_is_recorded_and_the_run_goes_on() {
     let failures: Vec<Option<String>> = (1..5).map(failure).collect();
     let expected = [Some("http_400"), Some("retries_exhausted"), Some("malformed"), None];
     assert_eq!(failures, expected.map(|code| code.map(str::to_owned)));
+    let left = crate::teacher::openai::estimate(&source, 0, &examples, Some(&store)).unwrap();
+    assert_eq!(left.requests, 2, "of those that failed, only the exhausted one is asked about, in two steps");
     drop(store);
     assert_eq!(run(false), 15 + 5, "only what may succeed another day");
     assert_eq!(run(true), 20 + 1 + 5 + 4, "all that failed");
