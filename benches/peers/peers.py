@@ -5,7 +5,10 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from work import CONVERSIONS
+from work import CONVERSIONS, HERE
+
+# A student of random weights answers nothing, but a bundle must have a contract.
+CONTRACT = HERE.parents[1] / "models/students/symbolic/reasoning.json"
 
 # Names those of the modules that a Python lacks.
 PROBE = "import importlib.util as u, sys; print(*[m for m in sys.argv[1:] if u.find_spec(m) is None])"
@@ -45,12 +48,9 @@ class LlamaCpp(Peer):
     def model(self, work, student, form):
         python = self.python
         need(python, {"gguf": "gguf", "llama_cpp": "llama-cpp-python"})
-        source = work.made(student, "bf16.gguf",
-                           lambda out: [python, CONVERSIONS / "write_gguf.py", student.checkpoint, out])
-        if form.name == "bf16":
-            return source
-        return work.made(student, f"{form.name}.gguf",
-                         lambda out: [python, CONVERSIONS / "quantize_gguf.py", source, out, form.name])
+        write, quantize = CONVERSIONS / "write_gguf.py", CONVERSIONS / "quantize_gguf.py"
+        source = work.made(student, "bf16.gguf", lambda out: [python, write, student.checkpoint, out])
+        return work.made(student, f"{form.name}.gguf", lambda out: [python, quantize, source, out, form.name])
 
 
 class LlamaCppTools(LlamaCpp):
@@ -65,9 +65,9 @@ class LlamaCppTools(LlamaCpp):
 class Genai(Peer):
     def model(self, work, student, form):
         need(self.python, {"onnx_ir": "onnx-ir", "onnx": "onnx", "torch": "torch", "transformers": "transformers"})
-        return work.made(student, f"genai-{form.name}", lambda out: [
-            self.python, "-m", "onnxruntime_genai.models.builder", "-i", student.for_transformers(work), "-o", out, "-p", form.name,
-            "-e", "cpu", "-c", work.folder / "builder-cache"])
+        builder = [self.python, "-m", "onnxruntime_genai.models.builder", "-e", "cpu", "-p", form.name]
+        builder += ["-c", work.folder / "builder-cache", "-i", student.for_transformers(work)]
+        return work.made(student, f"genai-{form.name}", lambda out: [*builder, "-o", out])
 
 
 class OpenVino(Peer):
@@ -78,13 +78,12 @@ class OpenVino(Peer):
     def model(self, work, student, form):
         python = self.converter or self.python
         need(python, {"optimum.intel": "optimum-intel", "nncf": "nncf", "openvino_tokenizers": "openvino-tokenizers"})
-        options = ["--weight-format", form.name]
+        export = [python, "-m", "optimum.commands.optimum_cli", "export", "openvino", "--weight-format", form.name]
+        export += ["--task", "text-generation-with-past", "--model", student.for_transformers(work)]
         if form.name == "int4":
             # All four bit and symmetric in small groups, as the others are; the default keeps some layers in 8 bit.
-            options += ["--sym", "--ratio", "1.0", "--group-size", "64"]
-        return work.made(student, f"openvino-{form.name}", lambda out: [
-            python, "-m", "optimum.commands.optimum_cli", "export", "openvino", "--model", student.for_transformers(work),
-            "--task", "text-generation-with-past", *options, out])
+            export += ["--sym", "--ratio", "1.0", "--group-size", "64"]
+        return work.made(student, f"openvino-{form.name}", lambda out: [*export, out])
 
 
 class Transformers(Peer):
@@ -109,8 +108,9 @@ class Pupil(Peer):
             return Path(bundle)
         if shutil.which(self.distill) is None:
             raise Missing(f"--bundle {student.name}:{form.name}=FOLDER, or --distill PROGRAM")
-        return work.made(student, f"pupil-{form.name}", lambda out: [
-            self.distill, "export", "--checkpoint", student.checkpoint, "--format", form.name, "--out", out])
+        export = [self.distill, "export", "--checkpoint", student.checkpoint, "--contract", CONTRACT]
+        export += ["--format", form.name, "--without-parity"]
+        return work.made(student, f"pupil-{form.name}", lambda out: [*export, "--out", out])
 
 
 def need(python, packages):
@@ -124,20 +124,23 @@ def need(python, packages):
 
 
 def everyone():
-    four, eight = 4, 8
     llama_forms = (
-        Form("q4_0", "Q4_0 (all 4 bit)", four),
-        Form("q4_0-head8", "Q4_0 (8-bit head)", four),
-        Form("q8_0", "Q8_0", eight),
+        Form("q4_0", "Q4_0 (all 4 bit)", 4),
+        Form("q4_0-head8", "Q4_0 (8-bit head)", 4),
+        Form("q8_0", "Q8_0", 8),
     )
-    integers = (Form("int4", "int4", four), Form("int8", "int8", eight))
+    integers = (Form("int4", "int4", 4), Form("int8", "int8", 8))
     return [
-        Pupil("pupil", "pupil_runner.py", (Form("native-4", "4 bit", four), Form("native-8", "8 bit", eight))),
+        Pupil("pupil", "pupil_runner.py", (Form("native-4", "4 bit", 4), Form("native-8", "8 bit", 8))),
         LlamaCpp("llama-cpp-python", "llama_cpp_python_runner.py", llama_forms, {"llama_cpp": "llama-cpp-python"}),
         LlamaCppTools("llama.cpp tools", "llama_cpp_tools_runner.py", llama_forms),
         Genai("onnxruntime-genai", "onnxruntime_genai_runner.py", integers, {"onnxruntime_genai": "onnxruntime-genai"}),
         OpenVino("openvino-genai", "openvino_genai_runner.py", integers, {"openvino_genai": "openvino-genai"}),
-        Transformers("transformers", "transformers_runner.py",
-                     (Form("float32", "float32", 32), Form("bfloat16", "bfloat16", 16)),
-                     {"transformers": "transformers", "torch": "torch"}, reference=True),
+        Transformers(
+            "transformers",
+            "transformers_runner.py",
+            (Form("float32", "float32", 32), Form("bfloat16", "bfloat16", 16)),
+            {"transformers": "transformers", "torch": "torch"},
+            reference=True,
+        ),
     ]

@@ -56,9 +56,16 @@ class Entry:
     def row(self, threads):
         if threads not in self.rows:
             self.rows[threads] = {
-                "student": self.student.name, "threads": threads, "peer": self.peer.name, "form": self.form.name,
-                "label": self.form.label, "bits": self.form.bits, "version": None, "fault": self.fault,
-                "file_mb": megabytes(weights_of(self.model)) if self.model else None, "rounds": [],
+                "student": self.student.name,
+                "threads": threads,
+                "peer": self.peer.name,
+                "form": self.form.name,
+                "label": self.form.label,
+                "bits": self.form.bits,
+                "version": None,
+                "fault": self.fault,
+                "file_mb": megabytes(weights_of(self.model)) if self.model else None,
+                "rounds": [],
             }
         return self.rows[threads]
 
@@ -66,7 +73,10 @@ class Entry:
 def prepare(student, work, runtimes, forms, prompt):
     """An entry for each form of each runtime; one that cannot take part says why."""
     entries = []
-    for peer, form in ((peer, form) for peer in runtimes for form in peer.forms if not forms or form.name in forms):
+    pairs = [(peer, form) for peer in runtimes for form in peer.forms]
+    for peer, form in pairs:
+        if forms and form.name not in forms:
+            continue
         entry = Entry(student, peer, form, prompt=prompt)
         try:
             peer.check()
@@ -99,9 +109,15 @@ def measure_once(entry, threads, finished, settings, work, say):
     if row["fault"]:
         return
     task = {
-        "model": str(entry.model), "form": entry.form.name, "program": entry.peer.program, "threads": threads,
-        "text": entry.prompt["text"], "prompt_tokens": PROMPT_TOKENS, "vocab_size": entry.student.vocab_size,
-        "depths": settings.depths, "tokens": settings.tokens,
+        "model": str(entry.model),
+        "form": entry.form.name,
+        "program": entry.peer.program,
+        "threads": threads,
+        "text": entry.prompt["text"],
+        "prompt_tokens": PROMPT_TOKENS,
+        "vocab_size": entry.student.vocab_size,
+        "depths": settings.depths,
+        "tokens": settings.tokens,
         "memory_tokens": settings.memory_tokens if finished < settings.memory_rounds else 0,
     }
     what = f"{entry.student.name} {entry.peer.name} {entry.form.name} {threads} threads"
@@ -113,7 +129,8 @@ def measure_once(entry, threads, finished, settings, work, say):
         return
     row["version"] = figures.pop("version")
     row["rounds"].append(figures)
-    say(f"round {finished + 1}: {what}: " + ", ".join(f"{key} {value:.4g}" for key, value in figures.items() if key != "digests"))
+    shown = [f"{key} {value:.4g}" for key, value in figures.items() if key != "digests"]
+    say(f"round {finished + 1}: {what}: {', '.join(shown)}")
 
 
 def run(peer, task, log):
@@ -121,7 +138,9 @@ def run(peer, task, log):
     with log.open("a") as errors:
         started_at = time.monotonic()
         try:
-            finished = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, text=True, timeout=LIMIT_SECONDS, check=False)
+            finished = subprocess.run(
+                command, stdout=subprocess.PIPE, stderr=errors, text=True, timeout=LIMIT_SECONDS, check=False
+            )
         except subprocess.TimeoutExpired:
             raise Fault(f"no result after {LIMIT_SECONDS} s; see `{log}`") from None
         seconds = time.monotonic() - started_at
@@ -136,11 +155,12 @@ def tidy(raw, started_at):
     """Times since the start of the process: of the runner, unless it started a program to measure."""
     started_at = raw.pop("started_at", started_at)
     imported_at, first_token_at = raw.pop("imported_at"), raw.pop("first_token_at")
-    anonymous = raw.pop("anonymous_bytes", None)
+    anonymous, imported = raw.pop("anonymous_bytes", None), raw.pop("imported_anonymous_bytes", 0)
     raw["first_ms"] = (first_token_at - started_at) * 1e3
     raw["own_first_ms"] = (first_token_at - imported_at) * 1e3
     if anonymous is not None:
         raw["anonymous_mb"] = anonymous / 1e6
+        raw["own_anonymous_mb"] = (anonymous - imported) / 1e6
     return raw
 
 

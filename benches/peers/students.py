@@ -1,7 +1,7 @@
 """The students that the peers are compared on: published shapes, random weights, one prompt for all.
 
-A checkpoint is a Hugging Face folder (`config.json`, `model.safetensors`, `tokenizer.json`). What the peers load is made from
-it, so that every runtime holds the same weights up to its own rounding.
+A checkpoint is a Hugging Face folder (`config.json`, `model.safetensors`, `tokenizer.json`). What the peers load is
+made from it, so that every runtime holds the same weights up to its own rounding.
 """
 
 import hashlib
@@ -20,11 +20,12 @@ TOKENIZER_CLASSES = {"llama": "GPT2Tokenizer", "qwen2": "Qwen2Tokenizer"}
 
 # Plain prose, long enough for any prompt: as much of it is read as has the wanted number of tokens.
 TEXT = (
-    "A farmer has three fields. The first is twice as wide as the second, and the second gives 40 sacks of wheat more than the "
-    "third. In a dry year each field gives half of what it gave before, but the price of a sack rises from 12 to 18 coins. The "
-    "farmer sells everything, pays 95 coins for seed, and shares the rest with two sisters. How much does each of them receive "
-    "if the third field gave 60 sacks in a good year? Think step by step, write down what each field gives, and end with the sum. "
-    "Remember that the sisters receive equal parts, that the seed is paid first, and that nothing is kept for the next year."
+    "A farmer has three fields. The first is twice as wide as the second, and the second gives 40 sacks of wheat more"
+    " than the third. In a dry year each field gives half of what it gave before, but the price of a sack rises from "
+    "12 to 18 coins. The farmer sells everything, pays 95 coins for seed, and shares the rest with two sisters. How "
+    "much does each of them receive if the third field gave 60 sacks in a good year? Think step by step, write down "
+    "what each field gives, and end with the sum. Remember that the sisters receive equal parts, that the seed is "
+    "paid first, and that nothing is kept for the next year."
 )
 
 
@@ -43,16 +44,20 @@ class Student:
 
     def prompt(self, work, python, tokens):
         """The beginning of the text that has so many tokens, as text and ids."""
-        made = work.made(self, f"prompt-{tokens}.json",
-                         lambda out: [python, CONVERSIONS / "prompt.py", self.checkpoint, out, tokens, TEXT])
+        made = work.made(
+            self,
+            f"prompt-{tokens}.json",
+            lambda out: [python, CONVERSIONS / "prompt.py", self.checkpoint, out, tokens, TEXT],
+        )
         return json.loads(made.read_text())
 
     def for_transformers(self, work):
-        """The checkpoint as `transformers` and what builds on it want it: the files, and which tokenizer class they are."""
+        """The checkpoint as `transformers` wants it: the files, and which tokenizer class they are."""
         python = sys.executable
         kind = TOKENIZER_CLASSES.get(self.config["model_type"], "PreTrainedTokenizerFast")
-        return work.made(self, "checkpoint",
-                         lambda out: [python, CONVERSIONS / "describe_tokenizer.py", self.checkpoint, out, kind])
+        return work.made(
+            self, "checkpoint", lambda out: [python, CONVERSIONS / "describe_tokenizer.py", self.checkpoint, out, kind]
+        )
 
 
 def find(name, work, distill, tokenizers):
@@ -63,8 +68,10 @@ def find(name, work, distill, tokenizers):
     folder = work.folder / name / "random-student"
     if not folder.exists():
         if shutil.which(distill) is None:
-            raise Fault(f"student `{name}`: expected the program `{distill}`, found nothing; give --distill PROGRAM, "
-                        f"or --students {name}=FOLDER of a checkpoint")
+            raise Fault(
+                f"student `{name}`: expected the program `{distill}`, found nothing; give --distill PROGRAM, "
+                f"or --students {name}=FOLDER of a checkpoint"
+            )
         command = [distill, "random-student", "--shape", name, "--element", "bfloat16", "--out", folder]
         work.run(f"{name} random-student", command + (["--tokenizer", tokenizers[name]] if name in tokenizers else []))
     return Student(name, folder)

@@ -2,19 +2,31 @@
 
 import statistics
 
+
 def columns(depths):
     """Key, heading, digits, and whether more is better."""
-    rates = [(f"{kind}{depth}", f"{kind}{depth}", 0 if kind == "pp" else 1, True) for kind in ("pp", "tg") for depth in depths]
-    return [*rates, ("first_ms", "first", 0, False), ("own_first_ms", "first, less start-up", 0, False),
-            ("anonymous_mb", "anon", 0, False), ("file_mb", "file", 0, False)]
+    rates = [
+        (f"{kind}{depth}", f"{kind}{depth}", 0 if kind == "pp" else 1, True)
+        for kind in ("pp", "tg")
+        for depth in depths
+    ]
+    return [
+        *rates,
+        ("first_ms", "first", 0, False),
+        ("own_first_ms", "… own", 0, False),
+        ("anonymous_mb", "anon", 0, False),
+        ("own_anonymous_mb", "… own", 0, False),
+        ("file_mb", "file", 0, False),
+    ]
 
 
 def markdown(results):
     lines = [
-        "Prefill (`pp`) and decode (`tg`) in tokens/s after so many tokens of context; `first`: process start to first token of a "
-        f"{results['prompt_tokens']}-token prompt with the real tokenizer, page cache warm, in ms; `less start-up`: without the "
-        f"start of Python and its imports; `anon`: anonymous memory after {results['memory_tokens']} tokens, and `file`: weights "
-        "on disk, in MB. Medians over the rounds, and half of the range in per cent.",
+        "Prefill (`pp`) and decode (`tg`) in tokens/s, by tokens of prompt or context; `first`: process start to "
+        f"first token of a {results['prompt_tokens']}-token prompt, tokenizer included, page cache warm, in ms; "
+        f"`anon`: anonymous memory after {results['memory_tokens']} tokens, in MB; `own`: the same "
+        "without what Python and the import of the package take; `file`: weights on disk, in MB. Medians over the rounds, "
+        "and half of the range in per cent.",
         "",
         machine_line(results),
     ]
@@ -31,12 +43,18 @@ def markdown(results):
 def machine_line(results):
     machine = results["machine"]
     versions = sorted({row["version"] for row in results["rows"] if row.get("version")})
-    return (f"{machine['cpu']}, {machine['cores']} cores ({machine['features']}), {results['started']}, load {machine['load']} at "
-            f"the start, {results['rounds']} rounds, {results['tokens']} tokens decoded a measurement; {'; '.join(versions)}.")
+    return (
+        f"{machine['cpu']} ({machine['family']}), {machine['cores']} cores ({machine['features']}), "
+        f"{results['started']}, load {machine['load']} at the start, {results['rounds']} rounds, "
+        f"{results['tokens']} tokens decoded a measurement; {'; '.join(versions)}."
+    )
 
 
 def figures_table(rows, shown):
-    lines = ["| runtime, form | " + " | ".join(heading for _, heading, _, _ in shown) + " |", "|---" * (len(shown) + 1) + "|"]
+    lines = [
+        "| runtime, form | " + " | ".join(heading for _, heading, _, _ in shown) + " |",
+        "|---" * (len(shown) + 1) + "|",
+    ]
     for row in rows:
         label = f"{row['peer']} {row['label']}"
         if not usable(row):
@@ -74,8 +92,13 @@ def ratios(rows, shown):
             lines.append(f"| {ours['label']} | " + " | ".join(cells) + " |")
     if not lines:
         return []
-    head = ["", "Ours over the best peer in the same bit width:", "",
-            "| | " + " | ".join(heading for _, heading, _, _ in shown) + " |", "|---" * (len(shown) + 1) + "|"]
+    head = [
+        "",
+        "Ours over the best peer in the same bit width:",
+        "",
+        "| | " + " | ".join(heading for _, heading, _, _ in shown) + " |",
+        "|---" * (len(shown) + 1) + "|",
+    ]
     return head + lines
 
 
@@ -93,16 +116,23 @@ def ratio(ours, rivals, key, more):
 
 def digests(results):
     """The prompt must be the same everywhere; what is decoded from random weights differs with the quantiser."""
-    lines = ["", "## Equal work", "",
-             "Every runtime read the same ids (the prompt's by its own tokenizer) and decoded the same number of tokens. With random "
-             "weights the most probable token is hardly more probable than the next, so each quantiser decodes tokens of its own; "
-             "the digests show that a runtime repeats itself.", "",
-             "| student | runtime, form | prompt | " + " | ".join(f"after {depth}" for depth in results["depths"]) + " |",
-             "|---" * (3 + len(results["depths"])) + "|"]
+    lines = [
+        "",
+        "## Equal work",
+        "",
+        "Every runtime read the same ids (the prompt's by its own tokenizer) and decoded the same number of "
+        "tokens. With random weights the most probable token is hardly more probable than the next, so each "
+        "quantiser decodes tokens of its own; the digests show that a runtime repeats itself.",
+        "",
+        "| student | runtime, form | prompt | " + " | ".join(f"after {depth}" for depth in results["depths"]) + " |",
+        "|---" * (3 + len(results["depths"])) + "|",
+    ]
     for row in results["rows"]:
         if usable(row) and row["threads"] == results["threads"][0]:
-            seen = [agreed([figures["digests"].get(key) for figures in row["rounds"]])
-                    for key in ("prompt", *map(str, results["depths"]))]
+            seen = [
+                agreed([figures["digests"].get(key) for figures in row["rounds"]])
+                for key in ("prompt", *map(str, results["depths"]))
+            ]
             lines.append(f"| {row['student']} | {row['peer']} {row['label']} | " + " | ".join(seen) + " |")
     return lines
 

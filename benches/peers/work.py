@@ -43,9 +43,13 @@ class Work:
         environment = os.environ | {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
         with log.open("w") as output:
             words = [str(word) for word in command]
-            status = subprocess.run(words, stdout=output, stderr=subprocess.STDOUT, env=environment, check=False).returncode
+            status = subprocess.run(
+                words, stdout=output, stderr=subprocess.STDOUT, env=environment, check=False
+            ).returncode
         if status != 0:
-            raise Fault(f"cannot make {what}: exit status {status}: {last_line(log.read_text(errors='replace'))}; see `{log}`")
+            raise Fault(
+                f"cannot make {what}: exit status {status}: {last_line(log.read_text(errors='replace'))}; see `{log}`"
+            )
 
     def log(self, what):
         return self.logs / (what.replace(" ", "-").replace("/", "-") + ".log")

@@ -12,10 +12,19 @@ def main(checkpoint, out, kind):
     out.mkdir()
     for file in ("config.json", "model.safetensors", "tokenizer.json"):
         (out / file).symlink_to(checkpoint / file)
-    special = [added for added in json.loads((checkpoint / "tokenizer.json").read_text())["added_tokens"] if added["special"]]
+    special = [
+        added for added in json.loads((checkpoint / "tokenizer.json").read_text())["added_tokens"] if added["special"]
+    ]
     end = special[0]["content"] if special else None
-    description = {"tokenizer_class": kind, "eos_token": end, "pad_token": end, "bos_token": None, "unk_token": None,
-                   "add_prefix_space": False, "clean_up_tokenization_spaces": False}
+    description = {
+        "tokenizer_class": kind,
+        "eos_token": end,
+        "pad_token": end,
+        "bos_token": None,
+        "unk_token": None,
+        "add_prefix_space": False,
+        "clean_up_tokenization_spaces": False,
+    }
     (out / "tokenizer_config.json").write_text(json.dumps(description, indent=2))
 
 

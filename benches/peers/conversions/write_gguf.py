@@ -11,7 +11,7 @@ import gguf
 import numpy
 from checkpoint import tensors
 
-# Per model type: llama.cpp's architecture, the name of its pre-tokenizer, and whether it pairs neighbours in rotary attention.
+# Per model type: llama.cpp's architecture, its pre-tokenizer, and whether rotary attention pairs neighbours there.
 FAMILIES = {
     "llama": (gguf.MODEL_ARCH.LLAMA, "smollm", True),
     "qwen2": (gguf.MODEL_ARCH.QWEN2, "qwen2", False),
@@ -33,8 +33,11 @@ def main(checkpoint, out):
             values = pair_neighbours(values, heads)
         # Norms and biases are vectors, and llama.cpp wants those in float32.
         kind = gguf.GGMLQuantizationType.F32 if values.ndim == 1 else gguf.GGMLQuantizationType.BF16
-        writer.add_tensor(names.get_name(name, (".weight", ".bias")) + Path(name).suffix,
-                          gguf.quants.quantize(values, kind), raw_dtype=kind)
+        writer.add_tensor(
+            names.get_name(name, (".weight", ".bias")) + Path(name).suffix,
+            gguf.quants.quantize(values, kind),
+            raw_dtype=kind,
+        )
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -81,7 +84,7 @@ def end_of_text(tokenizer):
 
 
 def pair_neighbours(values, heads):
-    """Rows of each head from [first halves, second halves] to alternating, which is the order that llama.cpp rotates."""
+    """Rows of each head from [first half, second half] to alternating: the order that llama.cpp rotates."""
     rows, columns = values.shape
     paired = values.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2)
     return numpy.ascontiguousarray(paired).reshape(rows, columns)

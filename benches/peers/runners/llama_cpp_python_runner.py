@@ -15,7 +15,9 @@ class LlamaCpp:
         llama_cpp.llama_log_set(SILENT, ctypes.c_void_p())
         llama_cpp.llama_backend_init()
         self.threads = task["threads"]
-        self.model = llama_cpp.llama_model_load_from_file(task["model"].encode(), llama_cpp.llama_model_default_params())
+        self.model = llama_cpp.llama_model_load_from_file(
+            task["model"].encode(), llama_cpp.llama_model_default_params()
+        )
         if not self.model:
             sys.exit(f"error: llama.cpp does not load `{task['model']}`")
         self.vocab = llama_cpp.llama_model_get_vocab(self.model)

@@ -29,11 +29,30 @@ def bench(task, program, arguments):
 
 def first_token(task, program):
     """The program prints no prompt, so the first byte on its output is the first token."""
-    command = [program, "-m", task["model"], "-t", task["threads"], "-n", max(1, task["memory_tokens"]), "-p", task["text"],
-               "-c", task["prompt_tokens"] + max(1, task["memory_tokens"]) + 1, "--temp", 0, "--ignore-eos", "-no-cnv",
-               "--no-display-prompt", "--no-warmup", "--simple-io"]
+    command = [
+        program,
+        "-m",
+        task["model"],
+        "-t",
+        task["threads"],
+        "-n",
+        max(1, task["memory_tokens"]),
+        "-p",
+        task["text"],
+        "-c",
+        task["prompt_tokens"] + max(1, task["memory_tokens"]) + 1,
+        "--temp",
+        0,
+        "--ignore-eos",
+        "-no-cnv",
+        "--no-display-prompt",
+        "--no-warmup",
+        "--simple-io",
+    ]
     started_at = time.monotonic()
-    with subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        [str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
         os.read(process.stdout.fileno(), 1)
         first_token_at = time.monotonic()
         most = 0

@@ -3,8 +3,8 @@
 The task is the only argument, as JSON:
     {"model": PATH, "form": NAME, "threads": N, "text": PROMPT, "vocab_size": N, "depths": [64, 512], "tokens": N,
      "memory_tokens": N}
-A runner hands over a class with `version`, `load(task)`, `encode(text)` and `generate(ids, tokens)`; everything is greedy, batch 1.
-Times are of the system's monotonic clock, which parent and child share.
+A runner hands over a class with `version`, `load(task)`, `encode(text)` and `generate(ids, tokens)`; everything is
+greedy, batch 1. Times are of the system's monotonic clock, which parent and child share.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ class Generation:
 
 
 def run(runtime_class):
-    imported_at = time.monotonic()
+    imported_at, imported_bytes = time.monotonic(), anonymous_bytes()
     task = json.loads(sys.argv[1])
     runtime = runtime_class()
     runtime.load(task)
@@ -49,7 +49,7 @@ def run(runtime_class):
         "digests": {"prompt": digest(prompt), "first": digest(generation.tokens[:1])},
     }
     if task["memory_tokens"]:
-        figures["anonymous_bytes"] = anonymous_bytes()
+        figures["anonymous_bytes"], figures["imported_anonymous_bytes"] = anonymous_bytes(), imported_bytes
         figures["digests"]["text"] = digest(generation.tokens)
     for depth in task["depths"]:
         figures |= depth_figures(runtime, task, depth, figures["digests"])
@@ -60,8 +60,10 @@ def depth_figures(runtime, task, depth, digests):
     ids = synthetic_ids(depth, task["vocab_size"])
     generation = runtime.generate(ids, task["tokens"] + 1)
     prefills = [generation.prefill_seconds()]
-    for _ in range(PREFILL_TOKENS // depth - 1):
-        prefills.append(runtime.generate(ids, 1).prefill_seconds())
+    for again in range(1, PREFILL_TOKENS // depth):
+        # Other ids each time, so that nobody finds the prompt in a cache.
+        other = synthetic_ids(depth, task["vocab_size"], again * depth)
+        prefills.append(runtime.generate(other, 1).prefill_seconds())
     digests[str(depth)] = digest(generation.tokens[:-1])
     return {
         f"pp{depth}": depth / statistics.median(prefills),
@@ -69,9 +71,9 @@ def depth_figures(runtime, task, depth, digests):
     }
 
 
-def synthetic_ids(count, vocab_size):
+def synthetic_ids(count, vocab_size, start=0):
     """The prompt of `pupil bench`: spread over the vocabulary, the same everywhere."""
-    return [(index * 7919 + 13) % vocab_size for index in range(count)]
+    return [(index * 7919 + 13) % vocab_size for index in range(start, start + count)]
 
 
 def digest(tokens):

@@ -11,7 +11,8 @@ class Genai:
 
     def load(self, task):
         config = onnxruntime_genai.Config(task["model"])
-        config.overlay(json.dumps({"model": {"decoder": {"session_options": {"intra_op_num_threads": task["threads"]}}}}))
+        options = {"intra_op_num_threads": task["threads"]}
+        config.overlay(json.dumps({"model": {"decoder": {"session_options": options}}}))
         self.model = onnxruntime_genai.Model(config)
         self.tokenizer = onnxruntime_genai.Tokenizer(self.model)
 
@@ -20,7 +21,7 @@ class Genai:
 
     def generate(self, ids, tokens):
         parameters = onnxruntime_genai.GeneratorParams(self.model)
-        # Beyond the vocabulary of no student: random weights may well choose an end token, and the work must stay equal.
+        # Random weights may well choose an end token, and the work must stay equal.
         parameters.set_search_options(do_sample=False, max_length=len(ids) + tokens, min_length=len(ids) + tokens)
         generation = measure.Generation()
         generator = onnxruntime_genai.Generator(self.model, parameters)

@@ -1,4 +1,4 @@
-"""openvino-genai: its LLM pipeline over the folder that was converted; a token's moment is when the streamer sees it."""
+"""openvino-genai: its LLM pipeline over a converted folder; a token's moment is when the streamer sees it."""
 
 import measure
 import numpy

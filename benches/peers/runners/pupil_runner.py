@@ -1,4 +1,4 @@
-"""Ours: the `pupil` program, called as anyone would. A fresh process for the first token and memory, another for the speeds.
+"""Ours: the `pupil` program. One process for the first token and memory, another for the speeds.
 
 The first token is stamped here, when its line arrives, so the pipe counts against us.
 """
@@ -20,8 +20,18 @@ def main(task):
 
 
 def first_token(task, engine):
-    command = [task["program"], "probe", task["model"], "--text", task["text"], "--prompt-tokens", str(task["prompt_tokens"]),
-               "--tokens", str(max(1, task["memory_tokens"])), *engine]
+    command = [
+        task["program"],
+        "probe",
+        task["model"],
+        "--text",
+        task["text"],
+        "--prompt-tokens",
+        str(task["prompt_tokens"]),
+        "--tokens",
+        str(max(1, task["memory_tokens"])),
+        *engine,
+    ]
     started_at = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         first = process.stdout.readline()
@@ -31,7 +41,9 @@ def first_token(task, engine):
         sys.exit(f"error: `pupil probe`: exit status {process.returncode}")
     done = json.loads(rest)["done"]
     figures = {
-        "version": subprocess.run([task["program"], "--version"], capture_output=True, text=True, check=True).stdout.strip(),
+        "version": subprocess.run(
+            [task["program"], "--version"], capture_output=True, text=True, check=True
+        ).stdout.strip(),
         "started_at": started_at,
         "imported_at": started_at,
         "first_token_at": first_token_at,
@@ -45,8 +57,21 @@ def first_token(task, engine):
 
 def speeds(task, engine, digests):
     depths = ",".join(map(str, task["depths"]))
-    command = [task["program"], "bench", task["model"], "--json", "--runs", "1", "--prompts", depths, "--depths", depths,
-               "--tokens", str(task["tokens"]), *engine]
+    command = [
+        task["program"],
+        "bench",
+        task["model"],
+        "--json",
+        "--runs",
+        "1",
+        "--prompts",
+        depths,
+        "--depths",
+        depths,
+        "--tokens",
+        str(task["tokens"]),
+        *engine,
+    ]
     lines = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
     columns = {"prefill": "pp", "decode": "tg"}
     figures = {}

@@ -1,4 +1,4 @@
-"""transformers: the checkpoint itself, in the precision that the task names, one forward call a token with its own cache."""
+"""transformers: the checkpoint in the precision that the task names, one forward call a token, its own cache."""
 
 import measure
 import torch
