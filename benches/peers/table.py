@@ -22,11 +22,13 @@ def columns(depths):
 
 def markdown(results):
     lines = [
-        "Prefill (`pp`) and decode (`tg`) in tokens/s, by tokens of prompt or context; `first`: process start to "
-        f"first token of a {results['prompt_tokens']}-token prompt, tokenizer included, page cache warm, in ms; "
-        f"`anon`: anonymous memory after {results['memory_tokens']} tokens, in MB; `own`: the same "
-        "without what Python and the import of the package take; `file`: weights on disk, in MB. Medians over the rounds, "
-        "and half of the range in per cent.",
+        (
+            "Prefill (`pp`) and decode (`tg`) in tokens/s, by tokens of prompt or context; `first`: process start to "
+            f"first token of a {results['prompt_tokens']}-token prompt, tokenizer included, page cache warm, in ms; "
+            f"`anon`: anonymous memory after {results['memory_tokens']} tokens, in MB; `own`: the same "
+            "without what Python and the import of the package take; `file`: weights on disk, in MB. Medians over the rounds, "
+            "and half of the range in per cent."
+        ),
         "",
         machine_line(results),
     ]
@@ -99,7 +101,18 @@ def ratios(rows, shown):
         "| | " + " | ".join(heading for _, heading, _, _ in shown) + " |",
         "|---" * (len(shown) + 1) + "|",
     ]
-    return head + lines
+    return head + lines + ceilings(rows)
+
+
+def ceilings(rows):
+    """How much of what memory could deliver at most our decoding reaches, as `pupil bench` measured it beside."""
+    lines = []
+    for row in rows:
+        shares = {key: values(row, key) for figures in row["rounds"] for key in figures if key.startswith("ceiling")}
+        if shares and usable(row):
+            shown = ", ".join(f"{cell(found, 0)} after {key[7:]} tokens" for key, found in shares.items())
+            lines += ["", f"{row['label']}: per cent of the measured bandwidth ceiling in decode: {shown}."]
+    return lines
 
 
 def usable(row):
@@ -120,9 +133,11 @@ def digests(results):
         "",
         "## Equal work",
         "",
-        "Every runtime read the same ids (the prompt's by its own tokenizer) and decoded the same number of "
-        "tokens. With random weights the most probable token is hardly more probable than the next, so each "
-        "quantiser decodes tokens of its own; the digests show that a runtime repeats itself.",
+        (
+            "Every runtime read the same ids (the prompt's by its own tokenizer) and decoded the same number of "
+            "tokens. With random weights the most probable token is hardly more probable than the next, so each "
+            "quantiser decodes tokens of its own; the digests show that a runtime repeats itself."
+        ),
         "",
         "| student | runtime, form | prompt | " + " | ".join(f"after {depth}" for depth in results["depths"]) + " |",
         "|---" * (3 + len(results["depths"])) + "|",

@@ -34,9 +34,7 @@ def main(checkpoint, out):
         # Norms and biases are vectors, and llama.cpp wants those in float32.
         kind = gguf.GGMLQuantizationType.F32 if values.ndim == 1 else gguf.GGMLQuantizationType.BF16
         writer.add_tensor(
-            names.get_name(name, (".weight", ".bias")) + Path(name).suffix,
-            gguf.quants.quantize(values, kind),
-            raw_dtype=kind,
+            names.get_name(name, (".weight", ".bias")), gguf.quants.quantize(values, kind), raw_dtype=kind
         )
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

@@ -7,12 +7,14 @@ import llama_cpp
 import measure
 import numpy
 
+GGML_LOG_LEVEL_ERROR = 4
+
 
 class LlamaCpp:
     version = f"llama-cpp-python {llama_cpp.__version__}"
 
     def load(self, task):
-        llama_cpp.llama_log_set(SILENT, ctypes.c_void_p())
+        llama_cpp.llama_log_set(log, ctypes.c_void_p())
         llama_cpp.llama_backend_init()
         self.threads = task["threads"]
         self.model = llama_cpp.llama_model_load_from_file(
@@ -60,8 +62,9 @@ class LlamaCpp:
 
 
 @llama_cpp.llama_log_callback
-def SILENT(_level, _text, _data):
-    pass
+def log(level, text, _data):
+    if level == GGML_LOG_LEVEL_ERROR:
+        print(text.decode(errors="replace"), end="", file=sys.stderr, flush=True)
 
 
 measure.run(LlamaCpp)
