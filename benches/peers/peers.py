@@ -130,12 +130,14 @@ def everyone():
         Form("q8_0", "Q8_0", 8),
     )
     integers = (Form("int4", "int4", 4), Form("int8", "int8", 8))
+    # NNCF keeps the embedding table, which is the head too, in 8 bit.
+    headed = (Form("int4", "int4 (8-bit head)", 4), Form("int8", "int8", 8))
     return [
         Pupil("pupil", "pupil_runner.py", (Form("native-4", "4 bit", 4), Form("native-8", "8 bit", 8))),
         LlamaCpp("llama-cpp-python", "llama_cpp_python_runner.py", llama_forms, {"llama_cpp": "llama-cpp-python"}),
         LlamaCppTools("llama.cpp tools", "llama_cpp_tools_runner.py", llama_forms),
         Genai("onnxruntime-genai", "onnxruntime_genai_runner.py", integers, {"onnxruntime_genai": "onnxruntime-genai"}),
-        OpenVino("openvino-genai", "openvino_genai_runner.py", integers, {"openvino_genai": "openvino-genai"}),
+        OpenVino("openvino-genai", "openvino_genai_runner.py", headed, {"openvino_genai": "openvino-genai"}),
         Transformers(
             "transformers",
             "transformers_runner.py",

@@ -90,7 +90,7 @@ def prepare(student, work, runtimes, forms, prompt):
 
 
 def measure(entries, settings, work, say):
-    """Runs all rounds; yields after each how many are done."""
+    """Runs all rounds; yields after each group of measurements that belong together how many rounds are whole."""
     able = [entry for entry in entries if entry.model]
     for entry in able:
         read_whole(entry.model)
@@ -101,7 +101,8 @@ def measure(entries, settings, work, say):
             for entry in group if finished % 2 == 0 else reversed(group):
                 if finished < (settings.reference_rounds if entry.peer.reference else settings.rounds):
                     measure_once(entry, threads, finished, settings, work, say)
-        yield finished + 1
+            yield finished
+    yield settings.rounds
 
 
 def measure_once(entry, threads, finished, settings, work, say):
