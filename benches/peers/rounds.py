@@ -1,5 +1,6 @@
 """Who takes part, and the rounds: everyone measured once, one after the other, each in a process of its own."""
 
+import hashlib
 import itertools
 import json
 import subprocess
@@ -124,6 +125,7 @@ def measure_once(entry, threads, finished, settings, work, say):
     what = f"{entry.student.name} {entry.peer.name} {entry.form.name} {threads} threads"
     try:
         figures = run(entry.peer, task, work.log(what))
+        require_equal_work(figures["digests"], entry.prompt["ids"])
     except Fault as fault:
         row["fault"] = str(fault)
         say(f"{what}: {fault}")
@@ -150,6 +152,16 @@ def run(peer, task, log):
         raise Fault(f"exit status {finished.returncode}: {said}; see `{log}`")
     raw = json.loads(last_line(finished.stdout))
     return tidy(raw, started_at) | {"seconds": seconds}
+
+
+def require_equal_work(digests, ids):
+    """Refuses a runtime whose tokenizer made other tokens of the prompt, where it tells."""
+    expected = hashlib.sha256(b"".join(token.to_bytes(4, "little") for token in ids)).hexdigest()
+    found = digests.get("prompt", expected)
+    if found != expected:
+        raise Fault(
+            f"its tokenizer reads the prompt otherwise: expected ids with digest {expected[:8]}, found {found[:8]}"
+        )
 
 
 def tidy(raw, started_at):
