@@ -8,6 +8,7 @@
 //! 3. [`config`] and [`family`]: the [`config::StudentConfig`] says how large the student is, and [`family::forward`] how
 //!    logits are computed from ids, once for training and for export.
 //! 4. [`graph`]: the names and shapes by which the exported graph is called.
+//!    [`packed`] is how the matrices of a native bundle lie in its file.
 //! 5. [`step`]: the [`step::StepSplitter`] finds the steps and the answer in the text as it is written.
 //! 6. [`answer`]: answer cleansing extracts the prediction and compares it with the gold answer.
 //! 7. [`bundle`]: all of it in one folder, opened with mapped weights.
@@ -24,5 +25,6 @@ pub mod digest;
 pub mod durable;
 pub mod family;
 pub mod graph;
+pub mod packed;
 pub mod step;
 pub mod tokenizer;
