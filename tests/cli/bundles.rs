@@ -65,7 +65,7 @@ fn write(target: &Path, tokenizer: &str) {
     }
     let manifest = Manifest {
         format: FORMAT_VERSION,
-        family: "llama".to_owned(),
+        family: config.family,
         weights: "float32".to_owned(),
         parameters: config.parameter_count(),
         contract: contract.digest(),

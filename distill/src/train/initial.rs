@@ -5,7 +5,7 @@ use pupil_models::family::{WeightShape, weights};
 
 use crate::keyed::mix;
 
-/// Weights drawn from N(0, `deviation`²), norms at one, laid out in the order of [`weights`].
+/// Weights drawn from N(0, `deviation`²), norms at one and biases at zero, laid out in the order of [`weights`].
 ///
 /// Projections that write to the residual stream are scaled by `1 / sqrt(2 · layers)`, so that its variance does not grow
 /// with depth (Radford et al. 2019, section 2.3). Each number is a function of (seed, weight, position) alone.
@@ -16,7 +16,7 @@ pub fn initial_values(config: &StudentConfig, seed: u64, deviation: f64) -> Vec<
     for (index, WeightShape { name, shape }) in weights(config).into_iter().enumerate() {
         let count = shape.iter().product::<usize>();
         if shape.len() == 1 {
-            values.extend(std::iter::repeat_n(1.0, count));
+            values.extend(std::iter::repeat_n(if name.ends_with(".bias") { 0.0 } else { 1.0 }, count));
             continue;
         }
         let writes_residual = name.contains("o_proj") || name.contains("down_proj");

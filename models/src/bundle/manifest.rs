@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BundleError, MANIFEST, RECORDED_FILES};
 use crate::digest::Digest;
+use crate::family::Family;
 
 /// The bundle format that this build reads and writes.
 pub const FORMAT_VERSION: u32 = 1;
@@ -18,7 +19,7 @@ pub struct Manifest {
     /// [`FORMAT_VERSION`].
     pub format: u32,
     /// Family of the forward pass, as `model_type` in `config.json`.
-    pub family: String,
+    pub family: Family,
     /// Element type of the weights.
     pub weights: String,
     /// Number of weights.
