@@ -4,7 +4,9 @@
 //! trained and what is exported are the same sequence of operations by construction.
 
 mod decoder;
+mod native;
 
+pub use native::{NativeMatrix, NativeTensor, NativeVector, bias_name, native_tensors};
 use serde::{Deserialize, Serialize};
 
 use crate::config::StudentConfig;
