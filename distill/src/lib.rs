@@ -35,6 +35,7 @@ pub mod keyed;
 pub mod numpy;
 pub mod pipeline;
 pub mod progress;
+pub mod quantize;
 pub mod random_student;
 pub mod rationale;
 pub mod report;
