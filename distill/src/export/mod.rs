@@ -108,7 +108,7 @@ fn generation_config(checkpoint: &Checkpoint, contract: &ReasoningContract) -> S
 fn manifest(plan: &ExportPlan<'_>, checkpoint: &Checkpoint, writer: &BundleWriter) -> Result<Manifest, ExportError> {
     Ok(Manifest {
         format: FORMAT_VERSION,
-        family: "llama".to_owned(),
+        family: checkpoint.config().family,
         weights: "float32".to_owned(),
         parameters: checkpoint.config().parameter_count(),
         contract: plan.contract.digest(),
