@@ -125,7 +125,10 @@ impl Attention<'_> {
             return Err(format!("heads: expected a multiple of the key heads, found {heads} and {kv_heads}"));
         }
         if head_dim == 0 || !head_dim.is_multiple_of(LANES) || !self.capacity.is_multiple_of(LANES) {
-            return Err(format!("sizes: expected multiples of {LANES}, found heads of {head_dim}, room for {}", self.capacity));
+            return Err(format!(
+                "sizes: expected multiples of {LANES}, found heads of {head_dim}, room for {}",
+                self.capacity
+            ));
         }
         let tokens = self.rows() * self.sequence();
         equal("phases", tokens * head_dim, self.phases.len())?;

@@ -81,7 +81,12 @@ unsafe fn add_block<L: Lanes, const ROWS: usize>(
 }
 
 #[inline(always)]
-unsafe fn four<L: Lanes, const ROWS: usize>(panel: &Panel<'_>, activations: &Activations, first: usize, tile: &mut Tile) {
+unsafe fn four<L: Lanes, const ROWS: usize>(
+    panel: &Panel<'_>,
+    activations: &Activations,
+    first: usize,
+    tile: &mut Tile,
+) {
     let rows: [usize; ROWS] = std::array::from_fn(|row| first + row);
     let integers = rows.map(|row| activations.integers(row).as_ptr());
     let scales = rows.map(|row| activations.scales(row).as_ptr());

@@ -74,7 +74,10 @@ impl Linear<'_> {
 
     fn check(&self, rows: usize, input: usize, output: usize) {
         let panels = if self.gated { 2 * self.units() } else { self.units() };
-        assert!(self.shape.panels() == panels && self.matrix.len() == self.shape.bytes(), "a matrix of the stated shape");
+        assert!(
+            self.shape.panels() == panels && self.matrix.len() == self.shape.bytes(),
+            "a matrix of the stated shape"
+        );
         assert!(input == rows * self.shape.columns && output == rows * self.width, "an input and output of its width");
         assert!(self.bias.is_none_or(|bias| bias.len() == self.width), "a bias for every output");
         assert!(self.residual.is_none_or(|residual| residual.len() == output), "a residual for every output");

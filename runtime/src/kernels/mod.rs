@@ -1,4 +1,7 @@
-#![expect(unsafe_code, reason = "vector instructions and pointers into the mapped weights: the one room of fast kernels")]
+#![expect(
+    unsafe_code,
+    reason = "vector instructions and pointers into the mapped weights: the one room of fast kernels"
+)]
 //! The operators of native bundles: what a student's forward pass spends its time in.
 //!
 //! | file | what is in it |
@@ -36,4 +39,4 @@ pub(crate) use attention::{Attention, Heads};
 pub(crate) use embedding::{embed, write_phases};
 pub(crate) use linear::Linear;
 pub(crate) use table::Kernels;
-pub(crate) use workers::{Alone, Shared, Workers};
+pub(crate) use workers::{Shared, Workers};

@@ -6,12 +6,12 @@ use std::str::FromStr;
 
 use pupil_models::packed::Precision;
 
+#[cfg(target_arch = "aarch64")]
+use super::aarch64::Neon;
 use super::activations::{self, Norm, RowMut};
 use super::attention::{self, Attention};
 use super::linear::{self, Prepared};
 use super::plain::Plain;
-#[cfg(target_arch = "aarch64")]
-use super::aarch64::Neon;
 #[cfg(target_arch = "x86_64")]
 use super::x86::{Avx2, Avx512, AvxVnni};
 
@@ -70,9 +70,10 @@ impl FromStr for InstructionSet {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|set| set.name() == name).ok_or_else(|| {
-            format!("expected one of {}, found `{name}`", Self::ALL.map(Self::name).join(", "))
-        })
+        Self::ALL
+            .into_iter()
+            .find(|set| set.name() == name)
+            .ok_or_else(|| format!("expected one of {}, found `{name}`", Self::ALL.map(Self::name).join(", ")))
     }
 }
 
@@ -130,9 +131,8 @@ impl Kernels {
     /// The kernels of `set`, if this machine has its instructions.
     #[cfg(target_arch = "x86_64")]
     pub(crate) fn of(set: InstructionSet) -> Option<&'static Self> {
-        let avx2 = is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("fma")
-            && is_x86_feature_detected!("f16c");
+        let avx2 =
+            is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
         let avx512 = is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512vnni");

@@ -4,6 +4,7 @@ use half::f16;
 use proptest::prelude::*;
 use pupil_models::packed::{PANEL_ROWS, PackedShape, Precision};
 
+use super::workers::Workers;
 use super::*;
 
 /// Numbers that look random and are the same on every machine.
@@ -50,6 +51,20 @@ fn sets() -> impl Iterator<Item = (InstructionSet, &'static Kernels)> {
     InstructionSet::ALL.into_iter().filter_map(|set| Some((set, Kernels::of(set)?)))
 }
 
+/// The calling thread alone.
+#[derive(Debug)]
+struct Alone;
+
+impl Workers for Alone {
+    fn count(&self) -> usize {
+        1
+    }
+
+    fn run(&self, tasks: usize, task: &(dyn Fn(usize) + Sync)) {
+        (0..tasks).for_each(task);
+    }
+}
+
 /// Several threads, without a pool.
 struct Threads(usize);
 
@@ -79,7 +94,9 @@ fn rounded(input: &[f32], norm: Option<(&[f32], f32)>, precision: Precision) -> 
         for block in values.chunks_mut(32) {
             let largest = block.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
             let scale = largest / 127.0;
-            block.iter_mut().for_each(|value| *value = if scale == 0.0 { 0.0 } else { (*value / scale).round() * scale });
+            block
+                .iter_mut()
+                .for_each(|value| *value = if scale == 0.0 { 0.0 } else { (*value / scale).round() * scale });
         }
     }
     values
@@ -204,8 +221,7 @@ fn ones(kernels: &Kernels, precision: Precision, input: &[f32]) -> Vec<f32> {
         shape.pack_floats(&vec![1.0; 16 * shape.padded_columns()], &mut matrix);
     }
     matrix.extend(scales);
-    let layer =
-        Linear { shape, matrix: &matrix, width: 16, gated: false, norm: None, bias: None, residual: None };
+    let layer = Linear { shape, matrix: &matrix, width: 16, gated: false, norm: None, bias: None, residual: None };
     let mut output = vec![0.0; 16];
     layer.compute(kernels, &Alone, &mut Activations::default(), input, &mut output);
     output

@@ -1,8 +1,11 @@
-#![expect(unsafe_code, reason = "tensors of a running graph: `ort` would allocate a value for each, several times a layer")]
+#![expect(
+    unsafe_code,
+    reason = "tensors of a running graph: `ort` would allocate a value for each, several times a layer"
+)]
 //! The operators of native bundles, registered with ONNX Runtime under the domain `pupil`.
 //!
 //! The kernels know slices only; here a node's attributes and tensors become slices, and ONNX Runtime's own threads become
-//! [`Workers`]. `models/README.md` specifies the operators.
+//! workers. `models/README.md` specifies the operators.
 
 use std::cell::RefCell;
 
@@ -12,7 +15,7 @@ use pupil_models::graph;
 use pupil_models::packed::{PackedShape, Precision};
 
 use super::tensors::{Tensors, Threads};
-use crate::kernels::{self, Activations, Attention, Heads, Kernels, Linear, Norm, Shared, Workers};
+use crate::kernels::{self, Activations, Attention, Heads, Kernels, Linear, Norm, Shared};
 
 thread_local! {
     /// Prepared inputs of linear layers: one buffer serves all layers, because they run one after the other.
@@ -39,9 +42,9 @@ pub(super) fn domain(machine: Machine) -> ort::Result<OperatorDomain> {
 /// The attribute `name` of a node, a number that is not negative.
 fn size(context: &KernelContext<'_>, name: &str) -> ort::Result<usize> {
     let value: Option<i64> = context.get(name);
-    value.and_then(|value| usize::try_from(value).ok()).ok_or_else(|| {
-        ort::Error::new(format!("attribute `{name}`: expected a number from 0, found {}", shown(value)))
-    })
+    value
+        .and_then(|value| usize::try_from(value).ok())
+        .ok_or_else(|| ort::Error::new(format!("attribute `{name}`: expected a number from 0, found {}", shown(value))))
 }
 
 fn shown(value: Option<i64>) -> String {
@@ -100,7 +103,12 @@ impl Kernel for EmbedKernel {
         for (&id, output) in ids.iter().zip(output.chunks_exact_mut(self.shape.columns)) {
             match usize::try_from(id).ok().filter(|&row| row < self.shape.rows) {
                 Some(row) => kernels::embed(&self.shape, table, row, output),
-                None => return Err(ort::Error::new(format!("token id: expected one below {}, found {id}", self.shape.rows))),
+                None => {
+                    return Err(ort::Error::new(format!(
+                        "token id: expected one below {}, found {id}",
+                        self.shape.rows
+                    )));
+                }
             }
         }
         Ok(())
@@ -138,7 +146,11 @@ impl Kernel for PhasesKernel {
         let (ids, last, frequencies) =
             unsafe { (tensors.input::<i64>(0)?, tensors.input::<i32>(1)?, tensors.input::<f64>(2)?) };
         if last.is_empty() || !ids.len().is_multiple_of(last.len()) {
-            return Err(ort::Error::new(format!("rows: expected a divisor of {} tokens, found {}", ids.len(), last.len())));
+            return Err(ort::Error::new(format!(
+                "rows: expected a divisor of {} tokens, found {}",
+                ids.len(),
+                last.len()
+            )));
         }
         let (sequence, width) = (ids.len() / last.len(), 2 * frequencies.len());
         // SAFETY: as above.

@@ -1,4 +1,7 @@
-#![expect(unsafe_code, reason = "the C interface of ONNX Runtime: tensors and threads of a running node, without an allocation")]
+#![expect(
+    unsafe_code,
+    reason = "the C interface of ONNX Runtime: tensors and threads of a running node, without an allocation"
+)]
 //! Tensors of a running node as slices, and ONNX Runtime's threads as workers.
 
 use std::cell::RefCell;
@@ -55,7 +58,9 @@ impl<'a> Tensors<'a> {
 
     /// Sizes of input `index`, which must have four dimensions.
     pub(super) fn shape(&self, index: usize) -> ort::Result<[usize; RANK]> {
-        let value = self.value(index)?.ok_or_else(|| ort::Error::new(format!("input {index}: expected a tensor, found none")))?;
+        let value = self
+            .value(index)?
+            .ok_or_else(|| ort::Error::new(format!("input {index}: expected a tensor, found none")))?;
         match dimensions(value)? {
             (_, Some(sizes)) => Ok(sizes),
             _ => Err(ort::Error::new(format!("input {index}: expected {RANK} dimensions, found another number"))),
@@ -76,11 +81,20 @@ impl<'a> Tensors<'a> {
     ///
     /// # Safety
     /// Both are float16, the input's sizes are `shape`, and nobody else uses the memory while this node runs.
-    pub(super) unsafe fn in_place(&self, input: usize, output: usize, shape: &[usize; RANK]) -> ort::Result<&'a mut [u8]> {
-        let value = self.value(input)?.ok_or_else(|| ort::Error::new(format!("input {input}: expected a tensor, found none")))?;
+    pub(super) unsafe fn in_place(
+        &self,
+        input: usize,
+        output: usize,
+        shape: &[usize; RANK],
+    ) -> ort::Result<&'a mut [u8]> {
+        let value = self
+            .value(input)?
+            .ok_or_else(|| ort::Error::new(format!("input {input}: expected a tensor, found none")))?;
         let (before, after) = (data(value)?, self.output_data(output, shape)?);
         if before != after {
-            return Err(ort::Error::new(format!("output {output}: expected the memory of input {input}, found other memory")));
+            return Err(ort::Error::new(format!(
+                "output {output}: expected the memory of input {input}, found other memory"
+            )));
         }
         // SAFETY: two bytes for each element of the shape; the rest is the caller's promise.
         Ok(unsafe { std::slice::from_raw_parts_mut(after.cast::<u8>(), 2 * shape.iter().product::<usize>()) })

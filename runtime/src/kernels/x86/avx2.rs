@@ -5,14 +5,14 @@
 //! weight goes to the activation.
 
 use std::arch::x86_64::{
-    __m256, __m256i, _mm_loadu_si128, _mm_packs_epi16, _mm_packs_epi32, _mm_storeu_si128, _mm256_abs_epi8,
-    _mm256_add_epi16, _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps, _mm256_and_si256,
-    _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_cvtph_ps, _mm256_cvtps_epi32,
-    _mm256_cvtps_ph, _mm256_div_ps, _mm256_dpbusd_avx_epi32, _mm256_extracti128_si256, _mm256_fmadd_ps,
-    _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_max_ps, _mm256_min_ps,
-    _mm256_mul_ps, _mm256_blendv_ps, _mm256_round_ps, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32,
-    _mm256_set1_ps, _mm256_setzero_si256, _mm256_sign_epi8, _mm256_slli_epi32, _mm256_srli_epi16, _mm256_storeu_ps,
-    _mm256_sub_epi32, _mm256_sub_ps, _mm256_xor_si256, _CMP_LT_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT,
+    __m256, __m256i, _CMP_LT_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _mm_loadu_si128, _mm_packs_epi16,
+    _mm_packs_epi32, _mm_storeu_si128, _mm256_abs_epi8, _mm256_add_epi16, _mm256_add_epi32, _mm256_add_ps,
+    _mm256_and_ps, _mm256_and_si256, _mm256_blendv_ps, _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmp_ps,
+    _mm256_cvtepi32_ps, _mm256_cvtph_ps, _mm256_cvtps_epi32, _mm256_cvtps_ph, _mm256_div_ps, _mm256_dpbusd_avx_epi32,
+    _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
+    _mm256_maddubs_epi16, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_round_ps, _mm256_set1_epi8,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_si256, _mm256_sign_epi8, _mm256_slli_epi32,
+    _mm256_srli_epi16, _mm256_storeu_ps, _mm256_sub_epi32, _mm256_sub_ps, _mm256_xor_si256,
 };
 
 use crate::kernels::lanes::Lanes;
@@ -153,10 +153,7 @@ macro_rules! eight_lanes_twice {
         unsafe fn clamp(value: Self::Float, low: f32, high: f32) -> Self::Float {
             // Of a NaN and a number these instructions return their second operand.
             let (low, high) = (_mm256_set1_ps(low), _mm256_set1_ps(high));
-            [
-                _mm256_min_ps(high, _mm256_max_ps(low, value[0])),
-                _mm256_min_ps(high, _mm256_max_ps(low, value[1])),
-            ]
+            [_mm256_min_ps(high, _mm256_max_ps(low, value[0])), _mm256_min_ps(high, _mm256_max_ps(low, value[1]))]
         }
 
         #[inline(always)]
@@ -169,10 +166,7 @@ macro_rules! eight_lanes_twice {
             let bias = _mm256_set1_epi32(127);
             let first = _mm256_add_epi32(_mm256_cvtps_epi32(exponent[0]), bias);
             let second = _mm256_add_epi32(_mm256_cvtps_epi32(exponent[1]), bias);
-            [
-                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(first)),
-                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(second)),
-            ]
+            [_mm256_castsi256_ps(_mm256_slli_epi32::<23>(first)), _mm256_castsi256_ps(_mm256_slli_epi32::<23>(second))]
         }
 
         #[inline(always)]

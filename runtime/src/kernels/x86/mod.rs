@@ -1,4 +1,7 @@
-#![expect(unsafe_op_in_unsafe_fn, reason = "every body is made of instructions whose availability is the promise of its caller")]
+#![expect(
+    unsafe_op_in_unsafe_fn,
+    reason = "every body is made of instructions whose availability is the promise of its caller"
+)]
 //! Sixteen lanes on x86-64.
 
 mod avx2;
