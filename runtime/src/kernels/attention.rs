@@ -22,9 +22,9 @@ const HALF: usize = 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Heads {
     /// Query heads.
-    pub(crate) heads: usize,
-    /// Key and value heads; divides `heads`.
-    pub(crate) kv_heads: usize,
+    pub(crate) query: usize,
+    /// Key and value heads; divides `query`.
+    pub(crate) key_value: usize,
     /// Width of a head, a multiple of 16.
     pub(crate) head_dim: usize,
 }
@@ -32,17 +32,17 @@ pub(crate) struct Heads {
 impl Heads {
     /// Width of a row of queries, keys and values side by side.
     pub(crate) fn input_width(&self) -> usize {
-        (self.heads + 2 * self.kv_heads) * self.head_dim
+        (self.query + 2 * self.key_value) * self.head_dim
     }
 
     /// Width of a row of the output.
     pub(crate) fn output_width(&self) -> usize {
-        self.heads * self.head_dim
+        self.query * self.head_dim
     }
 
     /// Query heads that share a key head.
     fn group(&self) -> usize {
-        self.heads / self.kv_heads
+        self.query / self.key_value
     }
 }
 
@@ -84,10 +84,10 @@ impl Attention<'_> {
     /// What does not fit: a slice's length, or a position beyond the capacity.
     pub(crate) fn compute(&self, kernels: &Kernels, workers: &dyn Workers) -> Result<(), String> {
         self.check()?;
-        let appends = self.rows() * self.heads.kv_heads;
+        let appends = self.rows() * self.heads.key_value;
         let tasks = appends * self.tiles();
         let longest = self.last_positions.iter().max().map_or(0, |&last| last as usize + 1);
-        let products = 2 * self.phases.len() * longest * self.heads.heads;
+        let products = 2 * self.phases.len() * longest * self.heads.query;
         if workers.count() == 1 || products < LEAST_SHARED_PRODUCTS {
             (0..appends).for_each(|task| kernels.append(self, task));
             (0..tasks).for_each(|task| kernels.attend(self, task));
@@ -117,7 +117,7 @@ impl Attention<'_> {
     }
 
     fn check(&self) -> Result<(), String> {
-        let Heads { heads, kv_heads, head_dim } = self.heads;
+        let Heads { query: heads, key_value: kv_heads, head_dim } = self.heads;
         let equal = |what: &str, expected: usize, found: usize| {
             if expected == found { Ok(()) } else { Err(format!("{what}: expected {expected}, found {found}")) }
         };
@@ -155,7 +155,7 @@ impl Attention<'_> {
 /// The instructions of `L` are available; `attention` is checked; nobody else has this task.
 #[inline(always)]
 pub(crate) unsafe fn append<L: Lanes>(attention: &Attention<'_>, task: usize) {
-    let Heads { heads, kv_heads, head_dim } = attention.heads;
+    let Heads { query: heads, key_value: kv_heads, head_dim } = attention.heads;
     let (row, head) = (task / kv_heads, task % kv_heads);
     let sequence = attention.sequence();
     let start = attention.last_positions[row] as usize + 1 - sequence;
@@ -230,7 +230,7 @@ unsafe fn attend_tile<L: Lanes, const QUERIES: usize>(
     first: usize,
     scratch: &mut Scratch,
 ) {
-    let Heads { kv_heads, head_dim, .. } = attention.heads;
+    let Heads { key_value: kv_heads, head_dim, .. } = attention.heads;
     let (row, kv_head) = (pair / kv_heads, pair % kv_heads);
     let (sequence, group) = (attention.sequence(), attention.heads.group());
     let start = attention.last_positions[row] as usize + 1 - sequence;

@@ -1,7 +1,9 @@
 #![expect(
     unsafe_code,
-    reason = "vector instructions and pointers into the mapped weights: the one room of fast kernels"
+    reason = "vector instructions, and pointers into the mapped weights: the one room of fast kernels"
 )]
+#![expect(clippy::inline_always, reason = "only inside a function compiled for it does an instruction become one")]
+#![expect(clippy::needless_range_loop, reason = "an index goes into several arrays of registers and pointers at once")]
 //! The operators of native bundles: what a student's forward pass spends its time in.
 //!
 //! | file | what is in it |

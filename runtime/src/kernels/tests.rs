@@ -94,9 +94,9 @@ fn rounded(input: &[f32], norm: Option<(&[f32], f32)>, precision: Precision) -> 
         for block in values.chunks_mut(32) {
             let largest = block.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
             let scale = largest / 127.0;
-            block
-                .iter_mut()
-                .for_each(|value| *value = if scale == 0.0 { 0.0 } else { (*value / scale).round() * scale });
+            for value in block {
+                *value = if scale == 0.0 { 0.0 } else { (*value / scale).round() * scale };
+            }
         }
     }
     values
@@ -276,12 +276,12 @@ fn textbook(heads: Heads, inputs: &[f32], phases: &[f32]) -> Vec<f64> {
     };
     let mut output = Vec::new();
     for token in 0..tokens {
-        for head in 0..heads.heads {
-            let kv_head = head / (heads.heads / heads.kv_heads);
+        for head in 0..heads.query {
+            let kv_head = head / (heads.query / heads.key_value);
             let query = rotated(token, head);
             let scores: Vec<f64> = (0..=token)
                 .map(|position| {
-                    let key = rotated(position, heads.heads + kv_head);
+                    let key = rotated(position, heads.query + kv_head);
                     query.iter().zip(key).map(|(query, key)| query * key).sum::<f64>() / (head_dim as f64).sqrt()
                 })
                 .collect();
@@ -289,7 +289,7 @@ fn textbook(heads: Heads, inputs: &[f32], phases: &[f32]) -> Vec<f64> {
             let weights: Vec<f64> = scores.iter().map(|score| (score - largest).exp()).collect();
             let total: f64 = weights.iter().sum();
             for dimension in 0..head_dim {
-                let value = |position: usize| slice(position, heads.heads + heads.kv_heads + kv_head)[dimension];
+                let value = |position: usize| slice(position, heads.query + heads.key_value + kv_head)[dimension];
                 output.push((0..=token).map(|position| weights[position] * value(position)).sum::<f64>() / total);
             }
         }
@@ -305,7 +305,7 @@ proptest! {
         kv_heads in 1usize..3, group in 1usize..8, wide in 1usize..5, rows in 1usize..3,
         portions in proptest::collection::vec(1usize..23, 1..4), seed: u64,
     ) {
-        let heads = Heads { heads: kv_heads * group, kv_heads, head_dim: 16 * wide };
+        let heads = Heads { query: kv_heads * group, key_value: kv_heads, head_dim: 16 * wide };
         let tokens: usize = portions.iter().sum();
         let mut numbers = Numbers(seed);
         let inputs: Vec<Vec<f32>> = (0..rows)
@@ -351,7 +351,7 @@ proptest! {
 
 #[test]
 fn an_attention_that_does_not_fit_is_refused_with_both_numbers() {
-    let heads = Heads { heads: 1, kv_heads: 1, head_dim: 16 };
+    let heads = Heads { query: 1, key_value: 1, head_dim: 16 };
     let (input, phases) = (vec![0.0; 48], vec![0.0; 16]);
     let refuse = |last: i32, capacity: usize, cache: usize, wide: usize| {
         let (mut keys, mut values, mut output) = (vec![0; cache], vec![0; cache], vec![0.0; wide]);

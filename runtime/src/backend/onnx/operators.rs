@@ -70,7 +70,7 @@ struct Embed;
 impl Operator for Embed {
     type Kernel<'attr> = EmbedKernel;
 
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "Embedding"
     }
 
@@ -82,7 +82,7 @@ impl Operator for Embed {
         [OperatorOutput::required(Float32)]
     }
 
-    fn create_kernel<'attr>(&self, context: &KernelContext<'attr>) -> ort::Result<EmbedKernel> {
+    fn create_kernel(&self, context: &KernelContext<'_>) -> ort::Result<EmbedKernel> {
         let shape = PackedShape::new(size(context, "rows")?, size(context, "columns")?, precision(context)?);
         Ok(EmbedKernel { shape })
     }
@@ -120,7 +120,7 @@ struct Phases;
 impl Operator for Phases {
     type Kernel<'attr> = PhasesKernel;
 
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "RotaryPhases"
     }
 
@@ -132,7 +132,7 @@ impl Operator for Phases {
         [OperatorOutput::required(Float32)]
     }
 
-    fn create_kernel<'attr>(&self, _context: &KernelContext<'attr>) -> ort::Result<PhasesKernel> {
+    fn create_kernel(&self, _context: &KernelContext<'_>) -> ort::Result<PhasesKernel> {
         Ok(PhasesKernel)
     }
 }
@@ -170,7 +170,7 @@ struct LinearLayer(Machine);
 impl Operator for LinearLayer {
     type Kernel<'attr> = LinearKernel;
 
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "Linear"
     }
 
@@ -188,7 +188,7 @@ impl Operator for LinearLayer {
         [OperatorOutput::required(Float32)]
     }
 
-    fn create_kernel<'attr>(&self, context: &KernelContext<'attr>) -> ort::Result<LinearKernel> {
+    fn create_kernel(&self, context: &KernelContext<'_>) -> ort::Result<LinearKernel> {
         let (width, columns, precision) = (size(context, "rows")?, size(context, "columns")?, precision(context)?);
         let gated = size(context, "gated")? != 0;
         let shape = if gated {
@@ -248,7 +248,7 @@ struct AttentionLayer(Machine);
 impl Operator for AttentionLayer {
     type Kernel<'attr> = AttentionKernel;
 
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "Attention"
     }
 
@@ -266,10 +266,10 @@ impl Operator for AttentionLayer {
         [OperatorOutput::required(Float32), OperatorOutput::required(Float16), OperatorOutput::required(Float16)]
     }
 
-    fn create_kernel<'attr>(&self, context: &KernelContext<'attr>) -> ort::Result<AttentionKernel> {
+    fn create_kernel(&self, context: &KernelContext<'_>) -> ort::Result<AttentionKernel> {
         let heads = Heads {
-            heads: size(context, "heads")?,
-            kv_heads: size(context, "kv_heads")?,
+            query: size(context, "heads")?,
+            key_value: size(context, "kv_heads")?,
             head_dim: size(context, "head_dim")?,
         };
         Ok(AttentionKernel { machine: self.0, heads })
@@ -290,7 +290,7 @@ impl Kernel for AttentionKernel {
         };
         let [rows, kv_heads, capacity, head_dim] = past;
         require("rows of the cache", last_positions.len(), rows)?;
-        require("key heads of the cache", self.heads.kv_heads, kv_heads)?;
+        require("key heads of the cache", self.heads.key_value, kv_heads)?;
         require("width of a head in the cache", self.heads.head_dim, head_dim)?;
         let tokens = phases.len() / head_dim.max(1);
         // SAFETY: as above. Keys and values are changed in place: the outputs must be bound to the memory of the inputs,
