@@ -10,6 +10,7 @@ use pupil_distill::interrupt::Interrupt;
 use pupil_distill::student::ReferenceStudent;
 use pupil_models::bundle::{Bundle, BundleError, Manifest, WEIGHTS};
 use pupil_models::contract::ReasoningContract;
+use pupil_models::format::WeightFormat;
 use pupil_runtime::Engine;
 
 use crate::TOLERANCE;
@@ -28,6 +29,7 @@ fn exported(checkpoint: &Path, target: &Path, interrupt: &Interrupt) -> Result<M
             checkpoint,
             contract: &contract,
             name: "tiny",
+            format: WeightFormat::Float32,
             questions: &questions,
             threads,
             force: false,

@@ -18,6 +18,7 @@ pub use plan::{EvalPlan, Plan, SourcePlan, StudentPlan};
 use pupil_models::answer::{AnswerKind, Grader};
 use pupil_models::bundle::BundleError;
 use pupil_models::contract::{Budgets, CONTRACT_VERSION, ContractError, ReasoningContract, StepRule};
+use pupil_models::format::WeightFormat;
 pub use self_training::{SelfTraining, rounds};
 use serde::{Deserialize, Serialize};
 pub use source::Source;
@@ -194,11 +195,13 @@ pub struct FilterTable {
 pub struct ExportTable {
     /// Prompts on which parity is proved.
     pub parity_prompts: usize,
+    /// How the bundle stores its weights.
+    pub format: WeightFormat,
 }
 
 impl Default for ExportTable {
     fn default() -> Self {
-        Self { parity_prompts: 200 }
+        Self { parity_prompts: 200, format: WeightFormat::default() }
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use pupil_models::answer::Grader;
 use pupil_models::contract::ReasoningContract;
+use pupil_models::format::WeightFormat;
 
 use super::student::ScratchSizes;
 use super::{Experiment, ExperimentError, Method, Source, require};
@@ -43,6 +44,8 @@ pub struct Plan {
     pub train: TrainSettings,
     /// Prompts on which parity is proved.
     pub parity_prompts: usize,
+    /// How the bundle stores its weights.
+    pub format: WeightFormat,
     /// What the student is tested on.
     pub evals: Vec<EvalPlan>,
     /// What all this was made from, as typed; its paths are relative to the experiment file's folder.
@@ -127,6 +130,7 @@ impl Plan {
             student: student(experiment, base)?,
             train: experiment.train.settings()?,
             parity_prompts: experiment.export.parity_prompts,
+            format: experiment.export.format,
             evals: experiment.eval.iter().map(|table| eval_plan(table, base)).collect(),
             experiment: experiment.clone(),
         })

@@ -8,12 +8,15 @@ mod graph;
 pub mod parity;
 pub mod proto;
 mod rotary;
+pub mod weights;
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use prost::Message;
-use pupil_models::bundle::{self, Bundle, BundleWriter, FORMAT_VERSION, Manifest, Parity, Provenance};
+use pupil_models::bundle::{self, Bundle, BundleWriter, FORMAT_VERSION, Manifest, Parity, Provenance, WeightsFile};
 use pupil_models::contract::ReasoningContract;
+use pupil_models::format::WeightFormat;
 use pupil_runtime::{Engine, EngineOptions};
 
 pub use error::ExportError;
@@ -23,6 +26,7 @@ pub use rotary::{RotaryTable, rotary_table};
 use crate::checkpoint::Checkpoint;
 use crate::interrupt::Interrupt;
 use crate::student::ReferenceStudent;
+use weights::{Nearest, WeightsPlan};
 
 /// What becomes a bundle.
 #[derive(Debug)]
@@ -33,28 +37,27 @@ pub struct ExportPlan<'a> {
     pub contract: &'a ReasoningContract,
     /// Name of the experiment, for the manifest.
     pub name: &'a str,
+    /// How the weights are stored.
+    pub format: WeightFormat,
     /// Questions on whose prompts parity is proved.
     pub questions: &'a [String],
-    /// Threads of libtorch.
-    pub threads: std::num::NonZeroUsize,
+    /// Threads of libtorch, and of rounding.
+    pub threads: NonZeroUsize,
     /// Write the bundle even if parity is outside the tolerance; the manifest then records the miss.
     pub force: bool,
     /// Where the bundle will appear.
     pub target: &'a Path,
 }
 
-/// Exports a checkpoint as a float32 bundle.
+/// Exports a checkpoint as a bundle.
 ///
 /// # Errors
 /// [`ExportError`]; nothing is left behind then. A bundle that stood at the target stays until the new one is sealed.
 pub fn export(plan: &ExportPlan<'_>, interrupt: &Interrupt) -> Result<Manifest, ExportError> {
     let checkpoint = Checkpoint::open(plan.checkpoint)?;
-    checkpoint.weights().check_finite()?;
+    checkpoint.weights().check_finite(checkpoint.config())?;
     let reference = ReferenceStudent::open(&checkpoint, plan.threads.get())?;
-    let writer = BundleWriter::create(plan.target)?;
-    add_files(&writer, &checkpoint, plan.contract)?;
-    let mut manifest = manifest(plan, &checkpoint, &writer)?;
-    writer.write_manifest(&manifest)?;
+    let (writer, mut manifest) = stage(plan, &checkpoint, interrupt)?;
     let parity = prove(&writer, plan, &reference, interrupt)?;
     manifest.parity = Some(parity);
     writer.write_manifest(&manifest)?;
@@ -62,7 +65,18 @@ pub fn export(plan: &ExportPlan<'_>, interrupt: &Interrupt) -> Result<Manifest, 
     Ok(manifest)
 }
 
-/// Constructs a bundle without a proof of parity, from weights that nobody trained: for tests.
+/// Exports a checkpoint without comparing it with libtorch, as its manifest tells: for weights that nobody trained.
+///
+/// # Errors
+/// As [`export`].
+pub fn export_without_parity(plan: &ExportPlan<'_>, interrupt: &Interrupt) -> Result<Manifest, ExportError> {
+    let checkpoint = Checkpoint::open(plan.checkpoint)?;
+    let (writer, manifest) = stage(plan, &checkpoint, interrupt)?;
+    writer.seal()?;
+    Ok(manifest)
+}
+
+/// Constructs a float32 bundle without a proof of parity: for tests.
 ///
 /// # Errors
 /// As [`export`].
@@ -73,26 +87,36 @@ pub fn export_unproved(
     name: &str,
     target: &Path,
 ) -> Result<Manifest, ExportError> {
-    let checkpoint_files = Checkpoint::open(checkpoint)?;
-    let writer = BundleWriter::create(target)?;
-    add_files(&writer, &checkpoint_files, contract)?;
-    let threads = std::num::NonZeroUsize::MIN;
-    let plan = ExportPlan { checkpoint, contract, name, questions: &[], threads, force: false, target };
-    let manifest = manifest(&plan, &checkpoint_files, &writer)?;
-    writer.write_manifest(&manifest)?;
-    writer.seal()?;
-    Ok(manifest)
+    let (format, threads) = (WeightFormat::Float32, NonZeroUsize::MIN);
+    let plan = ExportPlan { checkpoint, contract, name, format, questions: &[], threads, force: false, target };
+    export_without_parity(&plan, &Interrupt::new())
 }
 
-fn add_files(writer: &BundleWriter, checkpoint: &Checkpoint, contract: &ReasoningContract) -> Result<(), ExportError> {
-    let model = build(checkpoint.config(), checkpoint.weights())?;
+/// Collects every file of the bundle in a hidden folder.
+fn stage(
+    plan: &ExportPlan<'_>,
+    checkpoint: &Checkpoint,
+    interrupt: &Interrupt,
+) -> Result<(BundleWriter, Manifest), ExportError> {
+    let writer = BundleWriter::create(plan.target)?;
+    let path = writer.staging().join(bundle::WEIGHTS);
+    let (config, weights) = (checkpoint.config(), checkpoint.weights());
+    let output = WeightsPlan { config, weights, path: &path, threads: plan.threads, interrupt };
+    match (plan.format, weights.whole_float32()) {
+        (WeightFormat::Float32, Some(file)) => writer.add_copy(bundle::WEIGHTS, file.path())?,
+        (WeightFormat::Float32, None) => weights::write_float32(&output)?,
+        (WeightFormat::Native(precision), _) => weights::write_native(&output, &Nearest(precision))?,
+    }
+    let model = build(config, plan.format, &WeightsFile::open(&path)?)?;
     writer.add(bundle::GRAPH, &model.encode_to_vec())?;
-    writer.add(bundle::CONTRACT, contract.to_json().as_bytes())?;
-    writer.add(bundle::GENERATION_CONFIG, generation_config(checkpoint, contract).as_bytes())?;
-    for name in [bundle::WEIGHTS, bundle::TOKENIZER, bundle::CONFIG] {
+    writer.add(bundle::CONTRACT, plan.contract.to_json().as_bytes())?;
+    writer.add(bundle::GENERATION_CONFIG, generation_config(checkpoint, plan.contract).as_bytes())?;
+    for name in [bundle::TOKENIZER, bundle::CONFIG] {
         writer.add_copy(name, &checkpoint.path(name))?;
     }
-    Ok(())
+    let manifest = manifest(plan, checkpoint, &writer)?;
+    writer.write_manifest(&manifest)?;
+    Ok((writer, manifest))
 }
 
 /// Decoding defaults for Hugging Face tools, so that `generate` does there what the runtime does here.
@@ -109,13 +133,13 @@ fn manifest(plan: &ExportPlan<'_>, checkpoint: &Checkpoint, writer: &BundleWrite
     Ok(Manifest {
         format: FORMAT_VERSION,
         family: checkpoint.config().family,
-        weights: "float32".to_owned(),
+        weights: plan.format,
         parameters: checkpoint.config().parameter_count(),
         contract: plan.contract.digest(),
         provenance: Provenance {
             name: plan.name.to_owned(),
             created_by: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
-            checkpoint: checkpoint.digest()?,
+            checkpoint: checkpoint.weights().digest()?,
         },
         parity: None,
         files: writer.records()?,
@@ -132,7 +156,7 @@ fn prove(
     // As an app would run it: the proof is about the runtime's defaults.
     let mut engine = Engine::open_with(&staged, &EngineOptions::default())?;
     let parity = parity::compare(&mut engine, reference, plan.questions, interrupt)?;
-    if !plan.force {
+    if !plan.force && plan.format == WeightFormat::Float32 {
         parity::require_float32(&parity)?;
     }
     Ok(parity)

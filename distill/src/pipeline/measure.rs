@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use pupil_models::answer::{AnswerKind, Grader, task};
 use pupil_models::bundle::{Bundle, CONFIG, MANIFEST, TOKENIZER, WEIGHTS};
 use pupil_models::contract::{Budgets, CONTRACT_VERSION, ReasoningContract, StepRule};
+use pupil_models::format::WeightFormat;
 use pupil_runtime::{Engine, EngineOptions};
 
 use super::stage::{Inputs, Stage, Standing};
 use super::student::{counts, examples};
 use super::{PipelineError, Report, StageName, lock};
+use crate::checkpoint::Checkpoint;
 use crate::dataset::Example;
 use crate::eval::harness::Subject;
 use crate::eval::{EvalError, Evaluated, baseline, files, prompted};
@@ -138,15 +140,17 @@ impl Measuring<'_> {
         let target = self.plan.folder.join("bundle");
         let contract = contract.map_or_else(|| untaught(examples), ReasoningContract::clone);
         let mut inputs = Inputs::default();
-        for name in [CONFIG, WEIGHTS, TOKENIZER] {
+        for name in [CONFIG, TOKENIZER] {
             inputs.file(name, &checkpoint.join(name))?;
         }
+        inputs.digest(WEIGHTS, Checkpoint::open(checkpoint)?.weights().digest()?);
         inputs.settings("contract", &contract);
         self.once(StageName::Export, StageName::Export.as_str(), inputs, |measuring| {
             let questions = examples.iter().take(PARITY_PROMPTS).map(|example| example.question.clone());
             let plan = ExportPlan {
                 checkpoint,
                 contract: &contract,
+                format: WeightFormat::Float32,
                 name: &checkpoint.file_name().unwrap_or_default().to_string_lossy(),
                 questions: &questions.collect::<Vec<_>>(),
                 threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use pupil_models::bundle::{Bundle, CONFIG, MANIFEST, TOKENIZER, WEIGHTS};
 use pupil_models::config::StudentConfig;
 use pupil_models::durable;
+use pupil_models::format::WeightFormat;
 use pupil_models::tokenizer::Tokenizer;
 use pupil_runtime::{Engine, EngineOptions};
 
@@ -35,14 +36,14 @@ impl Run<'_> {
         let mut inputs = Inputs::default();
         inputs.file("samples", &self.path(SAMPLES))?;
         inputs.settings("train", &self.plan.train);
-        let initial_weights = match &self.plan.student {
+        let initial_checkpoint = match &self.plan.student {
             StudentPlan::Scratch { sizes, .. } => {
                 inputs.settings("student", sizes);
                 None
             }
             StudentPlan::Checkpoint(checkpoint) => {
-                inputs.file("student", &checkpoint.path(WEIGHTS))?;
-                Some(checkpoint.path(WEIGHTS))
+                inputs.digest("student", checkpoint.weights().digest()?);
+                Some(checkpoint.folder().to_owned())
             }
         };
         self.once(StageName::Train, StageName::Train.as_str(), inputs, |run, stage| {
@@ -51,7 +52,7 @@ impl Run<'_> {
             let failed = |source| PipelineError::File { path: checkpoint.clone(), source };
             fs::create_dir_all(&checkpoint).map_err(failed)?;
             let plan = TrainPlan {
-                initial_weights,
+                initial_checkpoint,
                 settings: run.plan.train.clone(),
                 fingerprint: stage.fingerprint(),
                 folder: run.path("train"),
@@ -102,6 +103,10 @@ impl Run<'_> {
         }
         inputs.settings("contract", &self.plan.contract);
         inputs.settings("parity_prompts", &self.plan.parity_prompts);
+        // Left out where it is the default, so that runs from before there was a choice are still known by their inputs.
+        if self.plan.format != WeightFormat::default() {
+            inputs.settings("format", &self.plan.format);
+        }
         self.once(StageName::Export, StageName::Export.as_str(), inputs, |run, _| {
             let kept = jsonl::read(&run.path(KEPT))?;
             // Spread over the whole file, so that every source is among them.
@@ -113,6 +118,7 @@ impl Run<'_> {
                     checkpoint: &run.path(CHECKPOINT),
                     contract: &run.plan.contract,
                     name: &run.plan.name,
+                    format: run.plan.format,
                     questions: &questions,
                     threads: NonZeroUsize::new(run.plan.train.threads).unwrap_or(NonZeroUsize::MIN),
                     force: false,

@@ -3,8 +3,10 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 use pupil_distill::dataset::SplitReference;
+use pupil_models::format::WeightFormat;
 
 /// Teach a small language model to reason step by step.
 #[derive(Debug, Parser)]
@@ -103,20 +105,30 @@ pub(crate) struct ExportArgs {
     #[arg(long, value_name = "R")]
     pub(crate) round: Option<u32>,
     /// A Hugging Face style folder to export instead, whoever trained it
-    #[arg(long, conflicts_with = "experiment", requires_all = ["contract", "data", "out"])]
+    #[arg(long, conflicts_with = "experiment", requires_all = ["contract", "out"])]
     pub(crate) checkpoint: Option<PathBuf>,
     /// The checkpoint's reasoning contract (`reasoning.json`)
     #[arg(long, requires = "checkpoint")]
     pub(crate) contract: Option<PathBuf>,
+    /// How the weights are stored; an experiment says it in its `[export]`
+    #[arg(long, requires = "checkpoint", default_value_t, value_parser = format_parser())]
+    pub(crate) format: WeightFormat,
     /// Dataset whose first questions parity is proved on
-    #[arg(long, requires = "checkpoint")]
+    #[arg(long, requires = "checkpoint", required_unless_present_any = ["experiment", "without_parity"])]
     pub(crate) data: Option<PathBuf>,
     /// Where the bundle goes
     #[arg(long, requires = "checkpoint")]
     pub(crate) out: Option<PathBuf>,
+    /// Write the bundle without comparing it with libtorch, as its manifest then tells: for weights that nobody trained
+    #[arg(long, requires = "checkpoint", conflicts_with_all = ["data", "force"])]
+    pub(crate) without_parity: bool,
     /// Write the bundle even if parity is outside the tolerance; its manifest records the miss
     #[arg(long, requires = "checkpoint")]
     pub(crate) force: bool,
+}
+
+fn format_parser() -> impl TypedValueParser<Value = WeightFormat> {
+    PossibleValuesParser::new(WeightFormat::ALL.map(WeightFormat::as_str)).try_map(|name| name.parse::<WeightFormat>())
 }
 
 /// `distill eval`.

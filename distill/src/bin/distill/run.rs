@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use pupil_distill::dataset::Dataset;
 use pupil_distill::eval::PromptingMethod;
 use pupil_distill::experiment::{ExperimentError, ExperimentFile, MeasurementPlan, Method, Plan, rounds};
-use pupil_distill::export::{ExportPlan, export as export_checkpoint};
+use pupil_distill::export::{ExportPlan, export as export_checkpoint, export_without_parity};
 use pupil_distill::interrupt::Interrupt;
 use pupil_distill::pipeline::{Run, StageName, measure};
 use pupil_distill::sample;
@@ -136,10 +136,8 @@ pub(crate) fn samples(args: &SamplesArgs) -> anyhow::Result<ExitCode> {
 }
 
 pub(crate) fn export(args: &ExportArgs) -> anyhow::Result<ExitCode> {
-    if let (Some(checkpoint), Some(contract), Some(data), Some(out)) =
-        (&args.checkpoint, &args.contract, &args.data, &args.out)
-    {
-        return export_foreign(checkpoint, contract, data, out, args.force);
+    if let (Some(checkpoint), Some(contract), Some(out)) = (&args.checkpoint, &args.contract, &args.out) {
+        return export_foreign(args, checkpoint, contract, out);
     }
     let experiment = args.experiment.clone().unwrap_or_default();
     let run = RunArgs {
@@ -152,39 +150,36 @@ pub(crate) fn export(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     through(&run, StageName::Export)
 }
 
-fn export_foreign(
-    checkpoint: &Path,
-    contract: &Path,
-    data: &Path,
-    out: &Path,
-    force: bool,
-) -> anyhow::Result<ExitCode> {
+fn export_foreign(args: &ExportArgs, checkpoint: &Path, contract: &Path, out: &Path) -> anyhow::Result<ExitCode> {
     let contract = ReasoningContract::read(contract)?;
-    let dataset = Dataset::read(data)?;
-    let questions: Vec<String> =
-        dataset.examples().iter().take(PARITY_PROMPTS).map(|example| example.question.clone()).collect();
-    let name = checkpoint.file_name().unwrap_or_default().to_string_lossy();
-    let manifest = export_checkpoint(
-        &ExportPlan {
-            checkpoint,
-            contract: &contract,
-            name: &name,
-            questions: &questions,
-            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-            force,
-            target: out,
-        },
-        &Interrupt::on_signals()?,
-    )?;
-    if let Some(parity) = manifest.parity {
-        report::line(&format!(
-            "exported `{}`: logits within {:.1e} of libtorch at {} positions, {} of {} greedy completions equal",
-            out.display(),
-            parity.max_logit_difference,
-            parity.positions,
-            parity.equal_greedy_completions,
-            parity.prompts
-        ));
+    let mut questions = Vec::new();
+    if let Some(data) = &args.data {
+        let dataset = Dataset::read(data)?;
+        questions.extend(dataset.examples().iter().take(PARITY_PROMPTS).map(|example| example.question.clone()));
     }
+    let plan = ExportPlan {
+        checkpoint,
+        contract: &contract,
+        name: &checkpoint.file_name().unwrap_or_default().to_string_lossy(),
+        format: args.format,
+        questions: &questions,
+        threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        force: args.force,
+        target: out,
+    };
+    let interrupt = Interrupt::on_signals()?;
+    let manifest = if args.without_parity {
+        export_without_parity(&plan, &interrupt)
+    } else {
+        export_checkpoint(&plan, &interrupt)
+    }?;
+    let exported = format!("exported `{}` as {}", out.display(), manifest.weights);
+    report::line(&match manifest.parity {
+        None => format!("{exported}, not compared with libtorch"),
+        Some(parity) => format!(
+            "{exported}: logits within {:.1e} of libtorch at {} positions, {} of {} greedy completions equal",
+            parity.max_logit_difference, parity.positions, parity.equal_greedy_completions, parity.prompts
+        ),
+    });
     Ok(ExitCode::SUCCESS)
 }
