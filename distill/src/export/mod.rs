@@ -111,8 +111,13 @@ fn stage(
     writer.add(bundle::GRAPH, &model.encode_to_vec())?;
     writer.add(bundle::CONTRACT, plan.contract.to_json().as_bytes())?;
     writer.add(bundle::GENERATION_CONFIG, generation_config(checkpoint, plan.contract).as_bytes())?;
-    for name in [bundle::TOKENIZER, bundle::CONFIG] {
-        writer.add_copy(name, &checkpoint.path(name))?;
+    writer.add_copy(bundle::TOKENIZER, &checkpoint.path(bundle::TOKENIZER))?;
+    match plan.format {
+        // The checkpoint's own would tell Hugging Face tools that the weights are as narrow as they were.
+        WeightFormat::Float32 if weights.whole_float32().is_none() => {
+            writer.add(bundle::CONFIG, config.to_json().as_bytes())?;
+        }
+        _ => writer.add_copy(bundle::CONFIG, &checkpoint.path(bundle::CONFIG))?,
     }
     let manifest = manifest(plan, checkpoint, &writer)?;
     writer.write_manifest(&manifest)?;
