@@ -61,6 +61,21 @@ fn group_count<const ROWS: usize>(count: usize) -> usize {
     if ROWS > 1 { std::hint::black_box(count) } else { count }
 }
 
+/// How far ahead of its use a single row's pass asks for the matrix: such a pass waits for memory, and the hardware's own
+/// prefetching ends at every page.
+const PREFETCH_BYTES: usize = 4096;
+
+/// Asks for the block that lies [`PREFETCH_BYTES`] behind the one at `values`, where a pass serves one row.
+#[inline(always)]
+unsafe fn prefetch<L: Lanes, const ROWS: usize>(values: *const u8, block_bytes: usize) {
+    if ROWS == 1 {
+        for line in (0..block_bytes).step_by(GROUP_BYTES) {
+            // SAFETY: the instructions are the caller's promise; nothing is read.
+            unsafe { L::prefetch(values.wrapping_add(PREFETCH_BYTES + line)) };
+        }
+    }
+}
+
 /// Adds `products` of a block, scaled, to the running totals of `ROWS` rows.
 #[inline(always)]
 unsafe fn add_block<L: Lanes, const ROWS: usize>(
@@ -98,6 +113,7 @@ unsafe fn four<L: Lanes, const ROWS: usize>(
         let mut totals = [L::splat(0.0); ROWS];
         for block in 0..activations.blocks() {
             let values = panel.values.as_ptr().add(block * LANES * BLOCK_COLUMNS / 2);
+            prefetch::<L, ROWS>(values, LANES * BLOCK_COLUMNS / 2);
             let mut products = [L::no_sums(); ROWS];
             for group in 0..groups {
                 let (low, high) = L::nibbles(L::load(values.add(group * GROUP_BYTES)));
@@ -136,6 +152,7 @@ unsafe fn eight<L: Lanes, const ROWS: usize>(
         let mut totals = [L::splat(0.0); ROWS];
         for block in 0..activations.blocks() {
             let values = panel.values.as_ptr().add(block * LANES * BLOCK_COLUMNS);
+            prefetch::<L, ROWS>(values, LANES * BLOCK_COLUMNS);
             let mut products = [L::no_sums(); ROWS];
             for group in 0..groups {
                 let weights = L::load(values.add(group * GROUP_BYTES));
