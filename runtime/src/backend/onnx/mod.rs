@@ -23,8 +23,8 @@ pub use cache::{OnnxCache, OnnxRows};
 pub use library::{LibraryInfo, find_library};
 
 use super::{Backend, BackendError};
-use crate::engine::EngineOptions;
 use crate::error::LoadError;
+use crate::options::{EngineOptions, Execution};
 use crate::sampler::TokenId;
 
 /// A student's graph, loaded into ONNX Runtime with its weights mapped.
@@ -32,6 +32,7 @@ use crate::sampler::TokenId;
 pub struct OnnxBackend {
     session: Session,
     config: StudentConfig,
+    execution: Execution,
     /// Logits of the last forward pass, `[rows, kept, vocab_size]`.
     logits: Tensor<f32>,
 }
@@ -44,12 +45,18 @@ impl OnnxBackend {
     pub fn load(bundle: &Bundle, options: &EngineOptions) -> Result<Self, LoadError> {
         let environment = library::environment()?;
         let path = bundle.path(GRAPH);
-        let threads = options.thread_count(bundle.config().parameter_count());
-        let session = open_session(&environment, &path, threads, options.prepacking)
+        let execution = options.resolve(bundle);
+        let session = open_session(&environment, &path, &execution)
             .map_err(|error| LoadError::Graph { path: path.clone(), reason: error.to_string() })?;
         signature::check(&path, &session, bundle.config())?;
         let logits = logits_tensor(1, bundle.config().vocab_size)?;
-        Ok(Self { session, config: bundle.config().clone(), logits })
+        Ok(Self { session, config: bundle.config().clone(), execution, logits })
+    }
+
+    /// How the student is run.
+    #[must_use]
+    pub fn execution(&self) -> &Execution {
+        &self.execution
     }
 
     /// Runs on what is bound and written; the logits are `[rows, keep, vocab_size]`.
@@ -96,11 +103,12 @@ impl Backend for OnnxBackend {
     }
 }
 
-fn open_session(environment: &Environment, path: &Path, threads: usize, prepacking: bool) -> ort::Result<Session> {
+fn open_session(environment: &Environment, path: &Path, execution: &Execution) -> ort::Result<Session> {
     Session::builder(environment)?
-        .with_intra_threads(threads)?
+        .with_intra_threads(execution.threads.get())?
+        .with_intra_op_spinning(execution.spinning)?
         .with_inter_threads(1)?
-        .with_prepacking(prepacking)?
+        .with_prepacking(execution.prepacking)?
         // By path, never from memory: only then are the weights mapped.
         .commit_from_file(path)
 }
