@@ -2,24 +2,26 @@
 
 mod bandwidth;
 
+use std::num::NonZeroUsize;
+
 use pupil_models::bundle::Bundle;
 use pupil_models::config::StudentConfig;
 use pupil_models::graph::{self, Dimension, ElementType};
-use pupil_runtime::machine;
 
 use super::figure::Figure;
 use super::plan::BenchPlan;
 use super::report::{About, Report};
 use super::row::Measurement;
+use crate::tune::thread_counts;
 
 pub(super) fn measure(plan: &BenchPlan<'_>, bundle: &Bundle, report: &mut Report) -> anyhow::Result<()> {
     let buffer = bandwidth::Buffer::new();
-    let computing = report.conditions.threads;
+    let computing = NonZeroUsize::new(report.conditions.threads).unwrap_or(NonZeroUsize::MIN);
     let mut reachable = 0.0;
-    for readers in 1..=computing.max(machine::cores()) {
+    for readers in thread_counts(computing).map(NonZeroUsize::get) {
         let figure = Figure::of(buffer.gigabytes_per_second(readers, plan.warm_up, plan.runs));
         // The most that was seen, since a ceiling that is passed would be none.
-        reachable = figure.as_ref().filter(|_| readers <= computing).map_or(reachable, |it| it.most.max(reachable));
+        reachable = figure.as_ref().map_or(reachable, |figure| figure.most.max(reachable));
         let about = About { readers: Some(readers), ..About::default() };
         report.add(Measurement::Bandwidth, "GB/s", figure, about);
     }

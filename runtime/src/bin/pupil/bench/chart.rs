@@ -12,7 +12,7 @@ const HEIGHT: f64 = 220.0;
 /// Room for the labels of the axes.
 const LEFT: f64 = 52.0;
 const BOTTOM: f64 = 36.0;
-const TOP: f64 = 10.0;
+const TOP: f64 = 22.0;
 const RIGHT: f64 = 12.0;
 /// Height of a bar with its label above it, and of the bar alone.
 const BAR_PITCH: f64 = 36.0;
@@ -55,7 +55,7 @@ pub(super) fn lines(title: &str, x_title: &str, unit: &str, series: &[Series<'_>
     }
     let _ =
         write!(svg, r#"<text class="end" x="{:.1}" y="{:.1}">{}</text>"#, WIDTH - RIGHT, HEIGHT - 4.0, escape(x_title));
-    let _ = write!(svg, r#"<text x="{:.1}" y="{:.1}">{}</text>"#, LEFT + 4.0, TOP + 8.0, escape(unit));
+    let _ = write!(svg, r#"<text x="{:.1}" y="{:.1}">{}</text>"#, LEFT, TOP - 10.0, escape(unit));
     for one in series {
         one.draw(&mut svg, &across, &up);
     }

@@ -22,8 +22,8 @@ const DIFFERENT_WORK: u8 = 1;
 struct Pair<'r> {
     before: &'r Row,
     after: &'r Row,
-    /// Median of the second over that of the first.
-    ratio: f64,
+    /// Median of the second over that of the first; absent where that is 0.
+    ratio: Option<f64>,
     /// Its 95 % interval; absent where one of them was measured once.
     interval: Option<(f64, f64)>,
     /// Whether both answered the same; absent where nothing was answered.
@@ -73,7 +73,10 @@ fn read(path: &Path) -> anyhow::Result<Vec<Row>> {
 impl<'r> Pair<'r> {
     fn of(before: &'r Row, candidates: &'r [Row]) -> Option<Self> {
         let after = candidates.iter().find(|row| row.same_measurement(before))?;
-        let (ratio, interval) = ratio(&before.figure, &after.figure);
+        let (ratio, interval) = match ratio(&before.figure, &after.figure) {
+            Some((ratio, interval)) => (Some(ratio), interval),
+            None => (None, None),
+        };
         let same_answer = before.answer.zip(after.answer).map(|(before, after)| before == after);
         Some(Self { before, after, ratio, interval, same_answer })
     }
@@ -87,10 +90,10 @@ impl<'r> Pair<'r> {
         };
         let (before, after) = (number(self.before.figure.median), number(self.after.figure.median));
         let line = format!(
-            "  {:width$}  {before:>10} {after:>10} {:<9} {:>7.3} {interval:<18} {answer}",
+            "  {:width$}  {before:>10} {after:>10} {:<9} {:>7} {interval:<18} {answer}",
             self.before.label(),
             self.before.unit,
-            self.ratio,
+            self.ratio.map_or(String::new(), |ratio| format!("{ratio:.3}")),
         );
         line.trim_end().to_owned()
     }
@@ -148,7 +151,7 @@ mod tests {
         let faster = Row { figure: Figure::of([30.0, 31.0, 29.0]).unwrap(), ..row() };
         let candidates = [Row { measurement: Measurement::Prefill, ..row() }, Row { tokens: Some(1), ..row() }, faster];
         let pair = Pair::of(&before, &candidates).unwrap();
-        assert!((pair.ratio - 30.0 / before.figure.median).abs() < 1e-9);
+        assert!((pair.ratio.unwrap() - 30.0 / before.figure.median).abs() < 1e-9);
         assert_eq!(pair.same_answer, Some(true));
         assert!(Pair::of(&before, &candidates[..2]).is_none());
     }

@@ -46,20 +46,24 @@ pub(super) fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
     below + (above - below) * place.fract()
 }
 
-/// Ratio of the medians of `after` and `before`, with its 95 % interval if both were run more than once.
+/// Ratio of the medians of `after` and `before`, with its 95 % interval if both were run more than once; `None` if the first
+/// is 0.
 ///
 /// The interval is the bootstrap's: medians of runs that are drawn again with replacement, from a fixed seed.
-pub(super) fn ratio(before: &Figure, after: &Figure) -> (f64, Option<(f64, f64)>) {
+pub(super) fn ratio(before: &Figure, after: &Figure) -> Option<(f64, Option<(f64, f64)>)> {
     let ratio = after.median / before.median;
+    if !ratio.is_finite() {
+        return None;
+    }
     if before.runs.len() < 2 || after.runs.len() < 2 {
-        return (ratio, None);
+        return Some((ratio, None));
     }
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
     let ratios: Vec<f64> = (0..RESAMPLINGS)
         .map(|_| median(random.resample(&after.runs)) / median(random.resample(&before.runs)))
         .collect();
     let outside = (1.0 - CONFIDENCE) / 2.0;
-    (ratio, Some((quantile(ratios.clone(), outside), quantile(ratios, 1.0 - outside))))
+    Some((ratio, Some((quantile(ratios.clone(), outside), quantile(ratios, 1.0 - outside)))))
 }
 
 /// Marsaglia's xorshift64: drawing from a handful of runs asks for no more.
@@ -105,13 +109,14 @@ mod tests {
     fn a_ratio_far_from_one_has_an_interval_that_excludes_one() {
         let before = Figure::of([100.0, 101.0, 99.0, 102.0, 98.0]).unwrap();
         let after = Figure::of([150.0, 149.0, 151.0, 148.0, 152.0]).unwrap();
-        let (middle, interval) = ratio(&before, &after);
+        let (middle, interval) = ratio(&before, &after).unwrap();
         let (low, high) = interval.unwrap();
         assert!((middle - 1.5).abs() < 1e-9);
         assert!(1.4 < low && low <= middle && middle <= high && high < 1.6, "{low} {high}");
-        let (middle, interval) = ratio(&before, &before);
+        let (middle, interval) = ratio(&before, &before).unwrap();
         let (low, high) = interval.unwrap();
         assert!((middle - 1.0).abs() < 1e-9 && low < 1.0 && 1.0 < high, "{low} {high}");
-        assert_eq!(ratio(&Figure::once(1.0), &after).1, None, "one run says nothing about spread");
+        assert_eq!(ratio(&Figure::once(1.0), &after).unwrap().1, None, "one run says nothing about spread");
+        assert_eq!(ratio(&Figure::once(0.0), &after), None, "nothing is a multiple of nothing");
     }
 }

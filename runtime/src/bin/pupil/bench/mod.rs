@@ -30,6 +30,7 @@ use pupil_models::bundle::Bundle;
 
 use crate::args::Bench;
 use crate::output;
+use machine::sensors;
 use plan::BenchPlan;
 use report::Report;
 
@@ -53,6 +54,11 @@ pub(crate) fn run(arguments: &Bench) -> anyhow::Result<ExitCode> {
 fn measure(plan: &BenchPlan<'_>) -> anyhow::Result<Report> {
     let bundle = Bundle::open(&plan.folder)?;
     let mut report = Report::new(plan, &bundle)?;
+    let cores = report.conditions.cores;
+    // Half a core's worth of others is already more than what most differences are about.
+    if let Some(load) = sensors::load_average().filter(|load| *load > 0.5) {
+        report.note(format!("the machine was not quiet: a load of {load} on {cores} cores when the bench began"));
+    }
     ceiling::measure(plan, &bundle, &mut report)?;
     drop(bundle);
     load::measure(plan, &mut report)?;

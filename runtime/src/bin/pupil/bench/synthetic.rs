@@ -8,7 +8,7 @@ use pupil_runtime::backend::onnx::{OnnxBackend, OnnxCache};
 use pupil_runtime::backend::{Backend, BackendError, KeyValueCache};
 
 use super::decoding;
-use super::figure::{Figure, median, quantile};
+use super::figure::{Figure, quantile};
 use super::machine::meter::Meter;
 use super::plan::BenchPlan;
 use super::report::{About, Report};
@@ -139,22 +139,11 @@ impl Context {
         let percentiles =
             [(Measurement::InterTokenP50, 0.5), (Measurement::InterTokenP90, 0.9), (Measurement::InterTokenP99, 0.99)];
         for (measurement, share) in percentiles {
-            // The percentile is that of all runs' gaps together; each run's own shows the spread.
             let of_runs = self.gaps_ms.chunks(self.tokens).map(|gaps| quantile(gaps.to_vec(), share));
-            let pooled = quantile(self.gaps_ms.clone(), share);
-            let figure = Figure::of(of_runs).map(|figure| Figure { median: pooled, ..figure });
-            report.add(measurement, "ms", figure, about);
+            report.add(measurement, "ms", Figure::of(of_runs), about);
         }
         if !self.joules.is_empty() {
             report.add(Measurement::Energy, "J/token", Figure::of(self.joules.iter().copied()), about);
-        }
-        let slowest = self.gaps_ms.iter().copied().fold(0.0, f64::max);
-        let usual = median(self.gaps_ms.clone());
-        if slowest > 20.0 * usual {
-            report.note(format!(
-                "after {} tokens one gap took {slowest:.2} ms where {usual:.2} ms is usual: something else ran here",
-                self.prompt.len()
-            ));
         }
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn cheapest_of_best(medians: &[f64], cost: Cost) -> usize {
 }
 
 /// Numbers of threads up to `most`: all small ones, then about half as many again each time, and `most` itself.
-pub(super) fn thread_counts(most: NonZeroUsize) -> impl Iterator<Item = NonZeroUsize> {
+pub(crate) fn thread_counts(most: NonZeroUsize) -> impl Iterator<Item = NonZeroUsize> {
     let next = move |count: &NonZeroUsize| {
         let step = NonZeroUsize::MIN.saturating_add(count.get() / 2 - usize::from(count.get() > 1));
         (*count < most).then(|| count.saturating_add(step.get()).min(most))

@@ -21,8 +21,10 @@ use crate::args::Tune;
 use crate::bench::Figure;
 use crate::output;
 use crate::plan::{PlanError, bundle_or_default};
-use choose::{Cost, cheapest_of_best, row_counts, thread_counts};
+use choose::{Cost, cheapest_of_best, row_counts};
 use measure::{Setting, Workload};
+
+pub(crate) use choose::thread_counts;
 
 pub(crate) fn run(arguments: &Tune) -> anyhow::Result<ExitCode> {
     let bundle = Bundle::open(bundle_or_default(arguments.bundle.clone())?)?;

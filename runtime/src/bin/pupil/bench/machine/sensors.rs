@@ -1,4 +1,4 @@
-//! Clock and temperature, where Linux shows them.
+//! Clock, temperature and load, where Linux shows them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,11 @@ pub(in super::super) fn clock_mhz() -> Option<f64> {
 pub(in super::super) fn hottest_celsius() -> Option<f64> {
     let zones = numbered(Path::new("/sys/class/thermal"), "thermal_zone", "temp");
     zones.iter().filter_map(|path| number(path)).map(|millidegrees| millidegrees / 1e3).max_by(f64::total_cmp)
+}
+
+/// Processes that wanted to run at once, over the last minute.
+pub(in super::super) fn load_average() -> Option<f64> {
+    fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
 }
 
 /// `file` in every folder of `parent` that is called `prefix` and a number.
