@@ -14,7 +14,7 @@ use super::report::{About, Report};
 use super::row::Measurement;
 use crate::tune::thread_counts;
 
-pub(super) fn measure(plan: &BenchPlan<'_>, bundle: &Bundle, report: &mut Report) -> anyhow::Result<()> {
+pub(super) fn measure(plan: &BenchPlan<'_>, bundle: &Bundle, report: &mut Report) {
     let buffer = bandwidth::Buffer::new();
     let computing = NonZeroUsize::new(report.conditions.threads).unwrap_or(NonZeroUsize::MIN);
     let mut reachable = 0.0;
@@ -39,7 +39,6 @@ pub(super) fn measure(plan: &BenchPlan<'_>, bundle: &Bundle, report: &mut Report
             cache as f64 / 1e6
         ));
     }
-    Ok(())
 }
 
 /// Bytes that a decode step at this depth reads: all weights, of an embedding table that is not the head as well only a

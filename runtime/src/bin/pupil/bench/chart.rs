@@ -165,7 +165,7 @@ mod tests {
         let small = Scale::new([0.7].into_iter(), 0.0, 100.0);
         let labels: Vec<String> = small.ticks().into_iter().map(label).collect();
         assert_eq!(labels, ["0", "0.2", "0.4", "0.6"]);
-        assert_eq!(Scale::new(std::iter::empty(), 0.0, 1.0).ticks()[0], 0.0);
+        assert!(!Scale::new(std::iter::empty(), 0.0, 1.0).ticks().is_empty());
     }
 
     #[test]

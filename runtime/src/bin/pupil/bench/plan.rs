@@ -10,7 +10,7 @@ use crate::args::Bench;
 use crate::plan::{PlanError, bundle_or_default, engine_options};
 
 /// Longest soak.
-const MOST_SOAK: Duration = Duration::from_secs(24 * 60 * 60);
+const MOST_SOAK: Duration = Duration::from_hours(24);
 
 /// What is measured.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ mod tests {
     fn times_are_read_with_and_without_unit() {
         assert_eq!(duration("90").unwrap(), Duration::from_secs(90));
         assert_eq!(duration("90s").unwrap(), Duration::from_secs(90));
-        assert_eq!(duration("5m").unwrap(), Duration::from_secs(300));
+        assert_eq!(duration("5m").unwrap(), Duration::from_mins(5));
         assert_eq!(duration("24h").unwrap(), MOST_SOAK);
         for wrong in ["", "m", "0", "-1s", "1.5m", "25h", "5 m", "99999999999m", "5ö"] {
             assert!(duration(wrong).is_err(), "{wrong}");

@@ -11,6 +11,9 @@ use super::plan::BenchPlan;
 use super::report::{About, Report};
 use super::row::Measurement;
 
+/// One of the times of a solution.
+type Time = fn(&Solution) -> Option<Duration>;
+
 pub(super) fn measure(plan: &BenchPlan<'_>, report: &mut Report) -> anyhow::Result<()> {
     let bundle = Bundle::open(&plan.folder)?;
     let mut engine = Engine::open_with(&bundle, &plan.options)?;
@@ -29,7 +32,7 @@ pub(super) fn measure(plan: &BenchPlan<'_>, report: &mut Report) -> anyhow::Resu
         answer: Some(decoding::digest(ids)),
         ..About::default()
     };
-    let times: [(Measurement, fn(&Solution) -> Option<Duration>); 4] = [
+    let times: [(Measurement, Time); 4] = [
         (Measurement::TimeToFirstToken, |solution| solution.timings.time_to_first_token),
         (Measurement::TimePerOutputToken, |solution| solution.timings.time_per_output_token),
         (Measurement::TimeToFirstStep, |solution| solution.timings.time_to_first_step),

@@ -121,21 +121,17 @@ pub(super) struct Row {
 impl Row {
     /// What the row is about, in words.
     pub(super) fn label(&self) -> String {
-        let name = self.measurement.name();
-        let mut label = name.to_owned();
-        if let Some(readers) = self.readers {
-            label += &format!(", {readers} thread{}", if readers == 1 { "" } else { "s" });
-        }
-        match (self.measurement, self.prompt_tokens, self.tokens) {
-            (Measurement::Prefill, Some(prompt), _) => label += &format!(" of {prompt} tokens"),
-            (_, Some(prompt), Some(tokens)) => label += &format!(", {prompt} + {tokens} tokens"),
-            (_, Some(prompt), None) => label += &format!(", {prompt} tokens"),
-            (_, None, _) => {}
-        }
-        if let Some(seconds) = self.at_seconds {
-            label += &format!(", until {seconds:.0} s");
-        }
-        label
+        let readers = self
+            .readers
+            .map_or(String::new(), |readers| format!(", {readers} thread{}", if readers == 1 { "" } else { "s" }));
+        let tokens = match (self.measurement, self.prompt_tokens, self.tokens) {
+            (Measurement::Prefill, Some(prompt), _) => format!(" of {prompt} tokens"),
+            (_, Some(prompt), Some(tokens)) => format!(", {prompt} + {tokens} tokens"),
+            (_, Some(prompt), None) => format!(", {prompt} tokens"),
+            (_, None, _) => String::new(),
+        };
+        let until = self.at_seconds.map_or(String::new(), |seconds| format!(", until {seconds:.0} s"));
+        format!("{}{readers}{tokens}{until}", self.measurement.name())
     }
 
     /// Whether two rows measure the same thing the same way.

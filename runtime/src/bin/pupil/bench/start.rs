@@ -27,6 +27,9 @@ const PROMPT_TOKENS: usize = 64;
 /// Tokens that are decoded before memory is looked at.
 const TOKENS: usize = 128;
 
+/// One of the counts of a process's memory.
+type Count = fn(&Memory) -> u64;
+
 /// What a probe prints, a line each.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -61,7 +64,7 @@ pub(super) fn measure(plan: &BenchPlan<'_>, report: &mut Report) -> anyhow::Resu
     if memories.is_empty() {
         report.note("memory was not measured: this system does not tell");
     }
-    let columns: [(Measurement, &str, f64, fn(&Memory) -> u64); 5] = [
+    let columns: [(Measurement, &str, f64, Count); 5] = [
         (Measurement::Anonymous, "MB", 1e6, |memory| memory.anonymous_bytes),
         (Measurement::Mapped, "MB", 1e6, |memory| memory.mapped_bytes),
         (Measurement::Peak, "MB", 1e6, |memory| memory.peak_bytes),
