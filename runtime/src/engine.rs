@@ -1,6 +1,5 @@
 //! The engine: a loaded student, ready to answer one question after the other.
 
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -14,46 +13,15 @@ use crate::backend::{Backend, BackendError, KeyValueCache};
 use crate::error::{GenerateError, LoadError};
 use crate::event::Solution;
 use crate::generation::Generation;
-use crate::kernels::InstructionSet;
+use crate::options::{EngineOptions, Execution};
 use crate::request::Request;
 use crate::sampler::TokenId;
 
 /// Positions computed at once: bounds the memory of activations, and how long a cancelled prefill goes on.
-pub(crate) const PREFILL_TOKENS: usize = 256;
+pub const PREFILL_TOKENS: usize = 256;
 
 /// Caches grow in blocks of this many positions, so that questions of similar length share one.
 const CACHE_BLOCK: usize = 64;
-
-/// Below this many weights one thread is used unless the caller says otherwise.
-const SMALL_STUDENT_PARAMETERS: usize = 16_000_000;
-
-/// More threads than this are only used when the caller says so.
-const MOST_DEFAULT_THREADS: usize = 4;
-
-/// How a student is run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EngineOptions {
-    /// Threads that compute; for the default see [`Self::thread_count`].
-    pub threads: Option<NonZeroUsize>,
-    /// Whether ONNX Runtime may copy the weights into a layout of its own. Off by default: the weights then stay in the
-    /// mapped file, and nothing is copied at load.
-    pub prepacking: bool,
-    /// Instructions that the operators of a native bundle are made of; by default the fastest that this machine has.
-    pub instruction_set: Option<InstructionSet>,
-}
-
-impl EngineOptions {
-    /// Threads that compute for a student with so many weights.
-    ///
-    /// By default one for a small student, whose products are over before a second thread has woken up; else one per core
-    /// that this process may use, at most 4.
-    #[must_use]
-    pub fn thread_count(&self, parameters: usize) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MOST_DEFAULT_THREADS);
-        let default = || if parameters < SMALL_STUDENT_PARAMETERS { 1 } else { cores() };
-        self.threads.map_or_else(default, NonZeroUsize::get)
-    }
-}
 
 /// What a completion needs to know about the student that writes it.
 #[derive(Debug)]
@@ -99,6 +67,12 @@ impl Engine {
         let mut engine = Self::open_with(&bundle, &EngineOptions::default())?;
         engine.load_time = started.elapsed();
         Ok(engine)
+    }
+
+    /// How the student is run: the options it was opened with, with everything that they left open decided.
+    #[must_use]
+    pub fn execution(&self) -> &Execution {
+        self.backend.execution()
     }
 
     /// Loads a bundle that is already open.

@@ -75,6 +75,12 @@ pub struct FileRecord {
 impl Manifest {
     /// Reads `pupil.json` in `folder`; nothing else is looked at.
     pub fn read(folder: &Path) -> Result<Self, BundleError> {
+        Self::read_with_digest(folder).map(|(manifest, _)| manifest)
+    }
+
+    /// As [`Self::read`], with the digest of the file's bytes: it covers the digests of all other files, and so identifies
+    /// the bundle.
+    pub fn read_with_digest(folder: &Path) -> Result<(Self, Digest), BundleError> {
         let path = folder.join(MANIFEST);
         let text = std::fs::read_to_string(&path).map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
@@ -91,7 +97,7 @@ impl Manifest {
         }
         let manifest: Self = serde_json::from_value(value).map_err(|error| refuse(error.to_string()))?;
         manifest.check_files().map_err(refuse)?;
-        Ok(manifest)
+        Ok((manifest, Digest::of(text.as_bytes())))
     }
 
     /// Every required file is recorded, and every name is a plain file name, so that no path leaves the folder.

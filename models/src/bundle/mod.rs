@@ -47,6 +47,7 @@ pub const RECORDED_FILES: [&str; 6] = [CONTRACT, GRAPH, WEIGHTS, TOKENIZER, CONF
 pub struct Bundle {
     folder: PathBuf,
     manifest: Manifest,
+    digest: Digest,
     config: StudentConfig,
     contract: ReasoningContract,
     tokenizer: Tokenizer,
@@ -60,7 +61,7 @@ impl Bundle {
     /// against the architecture, and that tokenizer and contract belong to the student.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, BundleError> {
         let folder = folder.as_ref().to_owned();
-        let manifest = Manifest::read(&folder)?;
+        let (manifest, digest) = Manifest::read_with_digest(&folder)?;
         for (name, record) in &manifest.files {
             check_size(&folder.join(name), record)?;
             if name != WEIGHTS {
@@ -87,7 +88,7 @@ impl Bundle {
         tokenizer.check_fits(&config)?;
         let weights = WeightsFile::open(&folder.join(WEIGHTS))?;
         weights.check_against(&config, manifest.weights)?;
-        Ok(Self { folder, manifest, config, contract, tokenizer, weights })
+        Ok(Self { folder, manifest, digest, config, contract, tokenizer, weights })
     }
 
     /// Reads every byte: all digests, and that no weight is NaN or infinite.
@@ -114,6 +115,12 @@ impl Bundle {
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// What identifies the bundle: the digest of its manifest, which holds the digests of all its other files.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
     }
 
     /// The student's architecture.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::sync::OnceLock;
 
 use pupil_models::packed::Precision;
+use serde::{Serialize, Serializer};
 
 #[cfg(target_arch = "aarch64")]
 use super::aarch64::Neon;
@@ -71,6 +72,12 @@ impl InstructionSet {
 impl fmt::Display for InstructionSet {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name())
+    }
+}
+
+impl Serialize for InstructionSet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 
