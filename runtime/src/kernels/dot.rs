@@ -1,5 +1,7 @@
 //! One panel of a matrix times a few rows of activations: the inner loop of every linear layer.
 
+use std::ptr;
+
 use pupil_models::packed::{BLOCK_COLUMNS, GROUP_BYTES, Precision};
 
 use super::activations::Activations;
@@ -102,10 +104,12 @@ unsafe fn four<L: Lanes, const ROWS: usize>(
     first: usize,
     tile: &mut Tile,
 ) {
-    let rows: [usize; ROWS] = std::array::from_fn(|row| first + row);
-    let integers = rows.map(|row| activations.integers(row).as_ptr());
-    let scales = rows.map(|row| activations.scales(row).as_ptr());
-    let offsets = rows.map(|row| activations.offsets(row).as_ptr());
+    let (mut integers, mut scales, mut offsets) = ([ptr::null(); ROWS], [ptr::null(); ROWS], [ptr::null(); ROWS]);
+    for row in 0..ROWS {
+        integers[row] = activations.integers(first + row).as_ptr();
+        scales[row] = activations.scales(first + row).as_ptr();
+        offsets[row] = activations.offsets(first + row).as_ptr();
+    }
     // SAFETY: a panel holds 256 bytes of values and 32 of scales for each block of 32 columns, a row of activations 32
     // integers, a scale and an offset; the instructions are the caller's promise.
     unsafe {
@@ -142,10 +146,12 @@ unsafe fn eight<L: Lanes, const ROWS: usize>(
     first: usize,
     tile: &mut Tile,
 ) {
-    let rows: [usize; ROWS] = std::array::from_fn(|row| first + row);
-    let integers = rows.map(|row| activations.integers(row).as_ptr());
-    let scales = rows.map(|row| activations.scales(row).as_ptr());
-    let offsets = rows.map(|row| activations.offsets(row).as_ptr());
+    let (mut integers, mut scales, mut offsets) = ([ptr::null(); ROWS], [ptr::null(); ROWS], [ptr::null(); ROWS]);
+    for row in 0..ROWS {
+        integers[row] = activations.integers(first + row).as_ptr();
+        scales[row] = activations.scales(first + row).as_ptr();
+        offsets[row] = activations.offsets(first + row).as_ptr();
+    }
     // SAFETY: as in `four`, with 512 bytes of values for each block.
     unsafe {
         let groups = group_count::<ROWS>(8);
@@ -180,8 +186,10 @@ unsafe fn sixteen<L: Lanes, const ROWS: usize>(
     first: usize,
     tile: &mut Tile,
 ) {
-    let rows: [usize; ROWS] = std::array::from_fn(|row| first + row);
-    let floats = rows.map(|row| activations.floats(row).as_ptr());
+    let mut floats = [ptr::null(); ROWS];
+    for row in 0..ROWS {
+        floats[row] = activations.floats(first + row).as_ptr();
+    }
     // SAFETY: a panel holds 32 bytes for each column, a row of activations a float; the instructions are the caller's promise.
     unsafe {
         let mut totals = [L::splat(0.0); ROWS];
