@@ -5,8 +5,7 @@ mod bandwidth;
 use std::num::NonZeroUsize;
 
 use pupil_models::bundle::Bundle;
-use pupil_models::config::StudentConfig;
-use pupil_models::graph::{self, Dimension, ElementType};
+use pupil_models::graph::ElementType;
 
 use super::figure::Figure;
 use super::plan::BenchPlan;
@@ -47,24 +46,15 @@ fn step_bytes(bundle: &Bundle, depth: usize) -> f64 {
     let config = bundle.config();
     let embedding = (config.vocab_size * config.hidden_size) as f64 / config.parameter_count() as f64;
     let read = if config.tied_head { 1.0 } else { 1.0 - embedding };
-    bundle.weights().len_bytes() as f64 * read + (depth * cache_bytes_per_position(config)) as f64
+    bundle.weights().len_bytes() as f64 * read + (depth * cache_bytes_per_position(bundle)) as f64
 }
 
-/// Bytes of a position in all layers' caches, as the graph declares them.
-fn cache_bytes_per_position(config: &StudentConfig) -> usize {
-    let caches = (0..config.layers).flat_map(|layer| [graph::past_key(layer), graph::past_value(layer)]);
-    let names: Vec<String> = caches.collect();
-    let values = graph::inputs(config).into_iter().filter(|value| names.contains(&value.name));
-    let fixed = |dimension: &Dimension| match dimension {
-        Dimension::Fixed(size) => *size,
-        Dimension::Symbolic(_) => 1,
-    };
-    values.map(|value| value.shape.iter().map(fixed).product::<usize>() * element_bytes(value.element)).sum()
-}
-
-fn element_bytes(element: ElementType) -> usize {
-    match element {
+/// Bytes of a position in all layers' caches.
+fn cache_bytes_per_position(bundle: &Bundle) -> usize {
+    let element_bytes = match bundle.manifest().weights.cache_element() {
+        ElementType::Float16 => 2,
         ElementType::Float32 | ElementType::Int32 => 4,
         ElementType::Int64 => 8,
-    }
+    };
+    bundle.config().kv_bytes_per_token(element_bytes)
 }

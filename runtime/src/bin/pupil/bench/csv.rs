@@ -4,8 +4,8 @@ use super::report::Report;
 use super::row::Row;
 
 const COLUMNS: &str = "measurement,prompt_tokens,tokens,readers,at_seconds,unit,median,least,most,runs,warm_up_runs,answer,\
-                       bundle,bundle_digest,weights,parameters,threads,spinning,prepacking,tuned,onnxruntime,runtime,cpu,\
-                       cpu_features,cores";
+                       bundle,bundle_digest,weights,parameters,threads,spinning,prepacking,tuned,instruction_set,\
+                       onnxruntime,runtime,cpu,cpu_features,cores";
 
 /// Heading and rows.
 pub(super) fn text(report: &Report) -> String {
@@ -17,7 +17,7 @@ pub(super) fn text(report: &Report) -> String {
     text
 }
 
-fn fields(row: &Row) -> [String; 25] {
+fn fields(row: &Row) -> [String; 26] {
     let conditions = &row.conditions;
     let runs: Vec<String> = row.figure.runs.iter().map(f64::to_string).collect();
     [
@@ -41,6 +41,7 @@ fn fields(row: &Row) -> [String; 25] {
         conditions.spinning.to_string(),
         conditions.prepacking.to_string(),
         conditions.tuned.to_string(),
+        conditions.instruction_set.clone(),
         conditions.onnxruntime.clone(),
         conditions.runtime.clone(),
         conditions.cpu.clone(),

@@ -84,6 +84,8 @@ pub(super) struct Conditions {
     pub(super) prepacking: bool,
     /// Whether a stored tuning decided what was left open.
     pub(super) tuned: bool,
+    /// Instructions that the operators of a native bundle are made of.
+    pub(super) instruction_set: String,
     pub(super) onnxruntime: String,
     pub(super) runtime: String,
     pub(super) cpu: String,
@@ -235,6 +237,7 @@ pub(super) mod tests {
                 spinning: true,
                 prepacking: false,
                 tuned: false,
+                instruction_set: "plain".to_owned(),
                 onnxruntime: "1.2.3".to_owned(),
                 runtime: "0.1.0".to_owned(),
                 cpu: "a, \"quoted\" CPU".to_owned(),

@@ -86,7 +86,13 @@ fn spawn(plan: &BenchPlan<'_>, conditions: &Conditions) -> anyhow::Result<Child>
         .args(["--text", plan.question])
         .args(["--prompt-tokens", &PROMPT_TOKENS.to_string(), "--tokens", &TOKENS.to_string()])
         // What was decided for this process, whatever is stored meanwhile.
-        .args(["--untuned", "--threads", &conditions.threads.to_string()])
+        .args([
+            "--untuned",
+            "--threads",
+            &conditions.threads.to_string(),
+            "--instructions",
+            &conditions.instruction_set,
+        ])
         .args(["--spinning", switch(conditions.spinning)])
         .arg(format!("--prepacking={}", switch(conditions.prepacking)))
         .stdin(Stdio::null())

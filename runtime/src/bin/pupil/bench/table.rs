@@ -49,11 +49,12 @@ pub(super) fn heading(conditions: &Conditions) -> [(&'static str, String); 3] {
         (
             "settings",
             format!(
-                "{} thread{}, spinning {}, pre-packing {}{tuned}; pupil {}, ONNX Runtime {}",
+                "{} thread{}, spinning {}, pre-packing {}, {}{tuned}; pupil {}, ONNX Runtime {}",
                 conditions.threads,
                 if conditions.threads == 1 { "" } else { "s" },
                 switch(conditions.spinning),
                 switch(conditions.prepacking),
+                conditions.instruction_set,
                 conditions.runtime,
                 conditions.onnxruntime
             ),

@@ -120,6 +120,7 @@ impl Setting {
             spinning: Some(self.spinning),
             prepacking: Some(self.prepacking),
             untuned: true,
+            instruction_set: None,
         };
         OnnxBackend::load(bundle, &options)
     }
