@@ -83,8 +83,8 @@ fn one_wrong_weight_does_not_pass() {
         let target = checkpoint.with_extension("bundle");
         export_unproved(checkpoint, &contract(), "tiny", &target).unwrap();
         let mut engine = Engine::open(&target).unwrap();
-        let parity = parity::compare(&mut engine, &reference, &questions(5), &Interrupt::new()).unwrap();
-        parity::require_float32(&parity)
+        let proved = parity::compare(&mut engine, 0, &reference, &questions(5), &Interrupt::new()).unwrap();
+        parity::require_float32(&proved.parity)
     });
     let [right, wrong] = &mut verdicts;
     assert!(right.is_ok(), "{right:?}");

@@ -5,9 +5,11 @@
 
 mod error;
 mod graph;
+mod ladder;
 pub mod parity;
 pub mod proto;
 mod rotary;
+pub mod search;
 
 use std::path::Path;
 
@@ -18,6 +20,7 @@ use pupil_runtime::{Engine, EngineOptions};
 
 pub use error::ExportError;
 pub use graph::{HEAD_DIM_UNIT, build};
+pub use ladder::{GatePlan, Ladder};
 pub use rotary::{RotaryTable, rotary_table};
 
 use crate::checkpoint::Checkpoint;
@@ -131,9 +134,11 @@ fn prove(
     let staged = Bundle::open(writer.staging())?;
     // As an app would run it: the proof is about the runtime's defaults.
     let mut engine = Engine::open_with(&staged, &EngineOptions::default())?;
-    let parity = parity::compare(&mut engine, reference, plan.questions, interrupt)?;
+    let bytes = [bundle::GRAPH, bundle::WEIGHTS].iter().filter_map(|&name| staged.manifest().files.get(name));
+    let bytes = bytes.map(|record| record.bytes).sum();
+    let proved = parity::compare(&mut engine, bytes, reference, plan.questions, interrupt)?;
     if !plan.force {
-        parity::require_float32(&parity)?;
+        parity::require_float32(&proved.parity)?;
     }
-    Ok(parity)
+    Ok(proved.parity)
 }

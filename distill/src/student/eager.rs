@@ -54,6 +54,27 @@ pub(crate) fn logits(
     family::forward(config, &mut EagerOps { config, weights, rotary, batch })
 }
 
+/// The first part of [`logits`]: what the last layer leaves, `[batch, sequence, hidden_size]`.
+pub(crate) fn hidden(
+    config: &StudentConfig,
+    weights: &FlatWeights,
+    rotary: &Rotary,
+    batch: &TokenBatch,
+) -> Result<Tensor, TchError> {
+    family::hidden(config, &mut EagerOps { config, weights, rotary, batch })
+}
+
+/// The second part of [`logits`], of the batch's wanted rows.
+pub(crate) fn logits_of(
+    config: &StudentConfig,
+    weights: &FlatWeights,
+    rotary: &Rotary,
+    batch: &TokenBatch,
+    hidden: &Tensor,
+) -> Result<Tensor, TchError> {
+    family::logits(config, &mut EagerOps { config, weights, rotary, batch }, hidden)
+}
+
 struct EagerOps<'a> {
     config: &'a StudentConfig,
     weights: &'a FlatWeights,

@@ -6,6 +6,7 @@
 mod error;
 mod manifest;
 mod map;
+mod parity;
 mod weights;
 mod writer;
 
@@ -13,7 +14,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 pub use error::BundleError;
-pub use manifest::{FORMAT_VERSION, FileRecord, Manifest, Parity, Provenance};
+pub use manifest::{FORMAT_VERSION, FileRecord, Manifest, Provenance};
+pub use parity::{AnswerFlips, Gate, GreedyAgreement, LogitError, Parity, Rung, Spread};
 pub use weights::{TensorRange, WeightsFile};
 pub use writer::BundleWriter;
 
