@@ -34,6 +34,7 @@ pub mod keyed;
 pub mod numpy;
 pub mod pipeline;
 pub mod progress;
+pub mod quantize;
 pub mod rationale;
 pub mod report;
 pub mod sample;
