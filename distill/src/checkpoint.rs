@@ -120,14 +120,26 @@ pub fn write_weights(path: &Path, table: &[WeightShape], values: &[f32]) -> std:
 /// A tensor is missing; [`WeightsFile::check_against`] rules that out.
 pub fn flat_values(weights: &WeightsFile, table: &[WeightShape]) -> Result<Vec<f32>, BundleError> {
     let mut values = Vec::new();
-    for WeightShape { name, shape } in table {
-        let bytes = weights.bytes(name).ok_or_else(|| BundleError::Tensor {
-            path: weights.path().to_owned(),
-            tensor: name.clone(),
-            expected: format!("F32 {shape:?}"),
-            found: "none".to_owned(),
-        })?;
-        values.extend(bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)));
+    for WeightShape { name, .. } in table {
+        values.extend(values_in(weights, name)?);
     }
     Ok(values)
+}
+
+/// The values of one float32 weight.
+///
+/// # Errors
+/// The tensor is missing.
+pub fn values_of(weights: &WeightsFile, name: &str) -> Result<Vec<f32>, BundleError> {
+    Ok(values_in(weights, name)?.collect())
+}
+
+fn values_in<'a>(weights: &'a WeightsFile, name: &str) -> Result<impl Iterator<Item = f32> + use<'a>, BundleError> {
+    let bytes = weights.bytes(name).ok_or_else(|| BundleError::Tensor {
+        path: weights.path().to_owned(),
+        tensor: name.to_owned(),
+        expected: "a weight".to_owned(),
+        found: "none".to_owned(),
+    })?;
+    Ok(bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)))
 }

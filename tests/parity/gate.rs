@@ -29,6 +29,7 @@ fn exported(checkpoint: &Path, target: &Path, interrupt: &Interrupt) -> Result<M
             contract: &contract,
             name: "tiny",
             questions: &questions,
+            quantised: None,
             threads,
             force: false,
             target,

@@ -4,6 +4,7 @@ use pupil_models::bundle::{AnswerFlips, BundleError};
 use pupil_runtime::{GenerateError, LoadError};
 
 use super::parity::Tolerance;
+use crate::quantize::QuantizeError;
 use crate::student::StudentError;
 
 /// Why a checkpoint was not exported.
@@ -29,6 +30,9 @@ pub enum ExportError {
     /// The checkpoint or the bundle under construction is refused.
     #[error("cannot export")]
     Bundle(#[from] BundleError),
+    /// A weight cannot be quantised.
+    #[error("cannot quantise")]
+    Quantize(#[from] QuantizeError),
     /// The student that the graph is compared with cannot compute.
     #[error("cannot prove parity, and there is no bundle without it")]
     Reference(#[from] StudentError),
@@ -95,6 +99,7 @@ impl ExportError {
             Self::MissingWeight { .. } => "E_ARCH_MISMATCH",
             Self::Size { .. } => "E_CONFIG_UNSUPPORTED",
             Self::Bundle(error) => error.code(),
+            Self::Quantize(error) => error.code(),
             Self::Reference(_) => "E_NO_TORCH",
             Self::Load(_) | Self::Generate { .. } => "E_ORT",
             Self::NoQuestions => "E_NO_QUESTIONS",

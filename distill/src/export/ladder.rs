@@ -5,7 +5,7 @@ use pupil_runtime::Engine;
 use pupil_runtime::backend::Backend;
 
 use super::ExportError;
-use super::parity::{self, Proved, Reference, Tolerance};
+use super::parity::{self, GreedyPath, Proved, Reference, Tolerance};
 use crate::dataset::Example;
 use crate::interrupt::Interrupt;
 
@@ -78,6 +78,21 @@ impl<'a, R: Reference> Ladder<'a, R> {
         let rung = Rung { form: form.to_owned(), bytes, prompts, completions, greedy, answers: Some(answers) };
         self.proved.parity.ladder.push(rung);
         Ok(inside)
+    }
+
+    /// Who the forms are measured against.
+    pub(super) fn reference(&self) -> &'a R {
+        self.reference
+    }
+
+    /// libtorch's own completions.
+    pub(super) fn paths(&self) -> &[GreedyPath] {
+        &self.proved.paths
+    }
+
+    /// Whether somebody asked to stop.
+    pub(super) fn interrupt(&self) -> &Interrupt {
+        self.interrupt
     }
 
     /// The rows so far.

@@ -149,6 +149,7 @@ impl Measuring<'_> {
                 contract: &contract,
                 name: &checkpoint.file_name().unwrap_or_default().to_string_lossy(),
                 questions: &questions.collect::<Vec<_>>(),
+                quantised: None,
                 threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
                 force: false,
                 target: &target,

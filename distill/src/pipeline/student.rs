@@ -114,6 +114,7 @@ impl Run<'_> {
                     contract: &run.plan.contract,
                     name: &run.plan.name,
                     questions: &questions,
+                    quantised: None,
                     threads: NonZeroUsize::new(run.plan.train.threads).unwrap_or(NonZeroUsize::MIN),
                     force: false,
                     target: &run.path(BUNDLE),

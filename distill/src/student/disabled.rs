@@ -44,4 +44,16 @@ impl ReferenceStudent {
     pub fn logits(&self, _ids: &[u32]) -> Result<Vec<f32>, StudentError> {
         match self.0 {}
     }
+
+    /// Cannot be called: there is no value of this type.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn with_weights<T>(
+        &self,
+        _replaced: &[(&str, Vec<f32>)],
+        _work: impl FnOnce(&Self) -> T,
+    ) -> Result<T, StudentError> {
+        match self.0 {}
+    }
 }

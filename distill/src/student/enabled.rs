@@ -71,6 +71,30 @@ impl ReferenceStudent {
         let logits = logits_of(&self.config, &self.weights, &self.rotary, &batch, &states.hidden)?;
         Ok(Vec::try_from(logits.f_view([-1])?)?)
     }
+
+    /// Lets `work` compute with other values of some weights, which are as they were afterwards.
+    ///
+    /// # Errors
+    /// libtorch fails, as it does for a weight that is not there or has another size.
+    pub fn with_weights<T>(
+        &self,
+        replaced: &[(&str, Vec<f32>)],
+        work: impl FnOnce(&Self) -> T,
+    ) -> Result<T, StudentError> {
+        let _guard = tch::no_grad_guard();
+        let mut own = Vec::with_capacity(replaced.len());
+        for (name, values) in replaced {
+            let mut weight = self.weights.get(name)?.f_detach()?;
+            own.push((weight.shallow_clone(), weight.f_copy()?));
+            let values = tch::Tensor::f_from_slice(values)?.f_view(weight.size().as_slice())?;
+            weight.f_copy_(&values)?;
+        }
+        let result = work(self);
+        for (mut weight, own) in own {
+            weight.f_copy_(&own)?;
+        }
+        Ok(result)
+    }
 }
 
 /// `[1, sequence]`.

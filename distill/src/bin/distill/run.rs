@@ -170,6 +170,7 @@ fn export_foreign(
             contract: &contract,
             name: &name,
             questions: &questions,
+            quantised: None,
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             force,
             target: out,

@@ -1,5 +1,7 @@
 //! Greedy completions: libtorch's own, and whether a form writes the same.
 
+use std::ops::Range;
+
 use pupil_models::bundle::{GreedyAgreement, Spread};
 use pupil_runtime::backend::Backend;
 use pupil_runtime::{Engine, GenerateError, RationaleExhausted, Request, RequestBuilder};
@@ -79,6 +81,12 @@ impl GreedyPath {
     #[must_use]
     pub fn prompt_tokens(&self) -> usize {
         self.prompt_tokens
+    }
+
+    /// Positions whose next token the student chooses.
+    #[must_use]
+    pub fn written(&self) -> Range<usize> {
+        self.prompt_tokens.saturating_sub(1)..self.ids.len()
     }
 
     /// The completion.

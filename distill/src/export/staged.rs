@@ -1,0 +1,94 @@
+//! A bundle under construction that can already be opened: what is measured is what will be sealed.
+
+use prost::Message;
+use pupil_models::bundle::{self, Bundle, BundleWriter, FORMAT_VERSION, Manifest, Parity, Provenance};
+use pupil_models::contract::ReasoningContract;
+use pupil_runtime::{Engine, EngineOptions};
+
+use super::search::Form;
+use super::{ExportError, ExportPlan, build};
+use crate::checkpoint::Checkpoint;
+
+/// A bundle of one form, beside the target; dropped, it is gone.
+#[derive(Debug)]
+pub(super) struct Staged {
+    writer: BundleWriter,
+    manifest: Manifest,
+}
+
+impl Staged {
+    /// Writes every file of the bundle. There can be one at a time for a target.
+    pub(super) fn write(plan: &ExportPlan<'_>, checkpoint: &Checkpoint, form: &Form) -> Result<Self, ExportError> {
+        let writer = BundleWriter::create(plan.target)?;
+        match (form, &plan.quantised) {
+            (Form::Float32, _) | (_, None) => add_float32(&writer, checkpoint)?,
+            (form, Some(quantised)) => quantised.writer.write(form, checkpoint, &writer)?,
+        }
+        writer.add(bundle::CONTRACT, plan.contract.to_json().as_bytes())?;
+        writer.add(bundle::GENERATION_CONFIG, generation_config(checkpoint, plan.contract).as_bytes())?;
+        for name in [bundle::TOKENIZER, bundle::CONFIG] {
+            writer.add_copy(name, &checkpoint.path(name))?;
+        }
+        let manifest = manifest(plan, checkpoint, form, &writer)?;
+        writer.write_manifest(&manifest)?;
+        Ok(Self { writer, manifest })
+    }
+
+    /// An engine as an app would have it: what is proved is proved of the runtime's defaults.
+    pub(super) fn open(&self) -> Result<Engine, ExportError> {
+        let staged = Bundle::open(self.writer.staging())?;
+        Ok(Engine::open_with(&staged, &EngineOptions::default())?)
+    }
+
+    /// Size of graph and weights.
+    pub(super) fn bytes(&self) -> u64 {
+        let records = [bundle::GRAPH, bundle::WEIGHTS].iter().filter_map(|&name| self.manifest.files.get(name));
+        records.map(|record| record.bytes).sum()
+    }
+
+    /// Makes the bundle appear, with what was proved about it.
+    pub(super) fn seal(mut self, parity: Option<Parity>) -> Result<Manifest, ExportError> {
+        self.manifest.parity = parity;
+        self.writer.write_manifest(&self.manifest)?;
+        self.writer.seal()?;
+        Ok(self.manifest)
+    }
+}
+
+fn add_float32(writer: &BundleWriter, checkpoint: &Checkpoint) -> Result<(), ExportError> {
+    let model = build(checkpoint.config(), checkpoint.weights())?;
+    writer.add(bundle::GRAPH, &model.encode_to_vec())?;
+    Ok(writer.add_copy(bundle::WEIGHTS, &checkpoint.path(bundle::WEIGHTS))?)
+}
+
+/// Decoding defaults for Hugging Face tools, so that `generate` does there what the runtime does here.
+fn generation_config(checkpoint: &Checkpoint, contract: &ReasoningContract) -> String {
+    let config = serde_json::json!({
+        "do_sample": false,
+        "eos_token_id": checkpoint.config().eos_ids,
+        "max_new_tokens": contract.completion_budget_tokens(),
+    });
+    format!("{config:#}\n")
+}
+
+fn manifest(
+    plan: &ExportPlan<'_>,
+    checkpoint: &Checkpoint,
+    form: &Form,
+    writer: &BundleWriter,
+) -> Result<Manifest, ExportError> {
+    Ok(Manifest {
+        format: FORMAT_VERSION,
+        family: "llama".to_owned(),
+        weights: form.to_string(),
+        parameters: checkpoint.config().parameter_count(),
+        contract: plan.contract.digest(),
+        provenance: Provenance {
+            name: plan.name.to_owned(),
+            created_by: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
+            checkpoint: checkpoint.digest()?,
+        },
+        parity: None,
+        files: writer.records()?,
+    })
+}
