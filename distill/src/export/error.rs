@@ -17,6 +17,14 @@ pub enum ExportError {
         /// The weight.
         name: String,
     },
+    /// The forward pass asks for projections that an operation does not take.
+    #[error("forward pass: expected {expected} projections of one activation, found {found}")]
+    Projections {
+        /// How many the operation takes.
+        expected: usize,
+        /// How many it was given.
+        found: usize,
+    },
     /// ONNX Runtime's attention cannot compute with this size.
     #[error("config `{key}`: expected {expected}, found {found}")]
     Size {
@@ -96,7 +104,7 @@ impl ExportError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::MissingWeight { .. } => "E_ARCH_MISMATCH",
+            Self::MissingWeight { .. } | Self::Projections { .. } => "E_ARCH_MISMATCH",
             Self::Size { .. } => "E_CONFIG_UNSUPPORTED",
             Self::Bundle(error) => error.code(),
             Self::Quantize(error) => error.code(),

@@ -19,7 +19,6 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use pupil_models::bundle::{BundleWriter, Manifest};
-use pupil_models::config::StudentConfig;
 use pupil_models::contract::ReasoningContract;
 
 pub use error::ExportError;
@@ -76,22 +75,6 @@ pub trait FormWriter: std::fmt::Debug {
     /// # Errors
     /// A weight is missing or cannot be stored, or the file cannot be written.
     fn write(&self, form: &Form, checkpoint: &Checkpoint, bundle: &BundleWriter) -> Result<(), ExportError>;
-
-    /// The matrices that a form stores, each in a precision of its own.
-    fn matrices(&self, config: &StudentConfig) -> Vec<StoredMatrix>;
-}
-
-/// A matrix as a form stores it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredMatrix {
-    /// Its name, which a [`Form`] may raise.
-    pub name: String,
-    /// The weights of the checkpoint that it is made of.
-    pub weights: Vec<String>,
-    /// Bytes that 8 bits need beyond those of 4.
-    pub extra_bytes: u64,
-    /// Whether its rows are tokens: the embedding and the head.
-    pub is_of_tokens: bool,
 }
 
 /// Exports a checkpoint as a bundle: in float32, or in the form that the plan asks for.
@@ -102,7 +85,7 @@ pub fn export(plan: &ExportPlan<'_>, interrupt: &Interrupt) -> Result<Manifest, 
     let checkpoint = Checkpoint::open(plan.checkpoint)?;
     checkpoint.weights().check_finite()?;
     let reference = ReferenceStudent::open(&checkpoint, plan.threads.get())?;
-    let staged = Staged::write(plan, &checkpoint, &Form::Float32)?;
+    let staged = Staged::write(plan, &checkpoint, &Form::FLOAT32)?;
     let mut engine = staged.open()?;
     let proved = parity::compare(&mut engine, staged.bytes(), &reference, plan.questions, interrupt)?;
     if !plan.force {
@@ -132,5 +115,5 @@ pub fn export_unproved(
     let threads = NonZeroUsize::MIN;
     let plan =
         ExportPlan { checkpoint, contract, name, questions: &[], quantised: None, threads, force: false, target };
-    Staged::write(&plan, &Checkpoint::open(checkpoint)?, &Form::Float32)?.seal(None)
+    Staged::write(&plan, &Checkpoint::open(checkpoint)?, &Form::FLOAT32)?.seal(None)
 }

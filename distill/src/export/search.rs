@@ -6,52 +6,72 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use pupil_models::format::WeightFormat;
+use pupil_models::packed::Precision;
+
 use super::ExportError;
-use super::parity::FLOAT32;
 
 /// How a student's matrices are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// As they were trained.
-    Float32,
-    /// All of them in 4 bits but these, which have 8.
-    Four {
+    /// All of them alike.
+    Uniform(WeightFormat),
+    /// In 4 bits but some, which have 8.
+    Mixed {
         /// Names of the matrices in 8 bits.
         raised: BTreeSet<String>,
         /// What the form is called.
         name: String,
     },
-    /// All of them in 8 bits.
-    Eight,
 }
 
 impl Form {
+    /// As the student was trained.
+    pub const FLOAT32: Self = Self::Uniform(WeightFormat::Float32);
     /// All matrices in 4 bits.
-    #[must_use]
-    pub fn all_four() -> Self {
-        Self::Four { raised: BTreeSet::new(), name: "4 bit".to_owned() }
-    }
+    pub const FOUR: Self = Self::Uniform(WeightFormat::Native(Precision::Four));
+    /// All matrices in 8 bits.
+    pub const EIGHT: Self = Self::Uniform(WeightFormat::Native(Precision::Eight));
 
     /// All matrices in 4 bits but those of tokens.
     #[must_use]
     pub fn tokens_raised(tokens: impl IntoIterator<Item = String>) -> Self {
-        Self::Four { raised: tokens.into_iter().collect(), name: "4 bit, tokens in 8".to_owned() }
+        Self::Mixed { raised: tokens.into_iter().collect(), name: "native-4, tokens in 8 bit".to_owned() }
     }
 
-    /// All matrices in 4 bits but the first `count` of `order`, out of so many.
+    /// All matrices in 4 bits but the first `count` of `order`.
     #[must_use]
     fn some_raised(order: &[Matrix], count: usize) -> Self {
         let raised = order[..count].iter().map(|matrix| matrix.name.clone()).collect();
-        Self::Four { raised, name: format!("4 bit, {count} of {} matrices in 8", order.len()) }
+        Self::Mixed { raised, name: format!("native-4, {count} of {} matrices in 8 bit", order.len()) }
+    }
+
+    /// The format of a bundle in this form: that of most matrices.
+    #[must_use]
+    pub fn weights(&self) -> WeightFormat {
+        match self {
+            Self::Uniform(format) => *format,
+            Self::Mixed { .. } => WeightFormat::Native(Precision::Four),
+        }
+    }
+
+    /// The precision of the matrix `name`; `None` in float32.
+    #[must_use]
+    pub fn precision(&self, name: &str) -> Option<Precision> {
+        match self {
+            Self::Uniform(WeightFormat::Float32) => None,
+            Self::Uniform(WeightFormat::Native(precision)) => Some(*precision),
+            Self::Mixed { raised, .. } if raised.contains(name) => Some(Precision::Eight),
+            Self::Mixed { .. } => Some(Precision::Four),
+        }
     }
 }
 
 impl fmt::Display for Form {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Float32 => formatter.write_str(FLOAT32),
-            Self::Four { name, .. } => formatter.write_str(name),
-            Self::Eight => formatter.write_str("8 bit"),
+            Self::Uniform(format) => formatter.write_str(format.as_str()),
+            Self::Mixed { name, .. } => formatter.write_str(name),
         }
     }
 }
@@ -103,20 +123,19 @@ pub struct Trial {
 /// # Errors
 /// The first error of a trial.
 pub fn cheapest(trials: &mut impl Trials) -> Result<Form, ExportError> {
-    let four = Form::all_four();
-    let smallest = trials.try_form(&four)?;
+    let smallest = trials.try_form(&Form::FOUR)?;
     if smallest.inside {
-        return Ok(four);
+        return Ok(Form::FOUR);
     }
     let mut best = None;
-    for form in [Form::tokens_raised(trials.token_matrices()), Form::Eight] {
+    for form in [Form::tokens_raised(trials.token_matrices()), Form::EIGHT] {
         let trial = trials.try_form(&form)?;
         if trial.inside {
             best = Some((form, trial.bytes));
             break;
         }
     }
-    let Some((form, bytes)) = best else { return Ok(Form::Float32) };
+    let Some((form, bytes)) = best else { return Ok(Form::FLOAT32) };
     let mut order = trials.matrices()?;
     order.sort_by(by_divergence_of_a_byte);
     Ok(fewest_raised(trials, &order, smallest.bytes, bytes)?.unwrap_or(form))
@@ -170,8 +189,10 @@ mod tests {
     impl Trials for Fake {
         fn try_form(&mut self, form: &Form) -> Result<Trial, ExportError> {
             self.tried.push(form.to_string());
-            let Form::Four { raised, .. } = form else { return Ok(Trial { bytes: 2000, inside: self.eight_is_inside }) };
-            let is_raised = |matrix: &&Matrix| raised.contains(&matrix.name);
+            if *form == Form::EIGHT {
+                return Ok(Trial { bytes: 2000, inside: self.eight_is_inside });
+            }
+            let is_raised = |matrix: &&Matrix| form.precision(&matrix.name) == Some(Precision::Eight);
             let bytes = 1000 + self.matrices.iter().filter(is_raised).map(|matrix| matrix.extra_bytes).sum::<u64>();
             let lost: f64 = self.matrices.iter().filter(|matrix| !is_raised(matrix)).map(|matrix| matrix.divergence).sum();
             Ok(Trial { bytes, inside: lost <= self.budget })
@@ -200,8 +221,8 @@ mod tests {
     #[test]
     fn the_smallest_form_is_taken_if_it_is_inside() {
         let mut fake = fake(2.0, true);
-        assert_eq!(cheapest(&mut fake).unwrap(), Form::all_four());
-        assert_eq!(fake.tried, ["4 bit"]);
+        assert_eq!(cheapest(&mut fake).unwrap(), Form::FOUR);
+        assert_eq!(fake.tried, ["native-4"]);
     }
 
     /// Divergences of the layers are 0.01 to 0.12, together 0.78; that of the tokens is 0.5.
@@ -210,10 +231,10 @@ mod tests {
         // 1.28 together, of which 1.1 may be left: two layers (0.12 and 0.11) are the fewest.
         let mut few = fake(1.1, true);
         let form = cheapest(&mut few).unwrap();
-        assert_eq!(form.to_string(), "4 bit, 2 of 13 matrices in 8");
-        let Form::Four { raised, .. } = form else { panic!("{form:?}") };
+        assert_eq!(form.to_string(), "native-4, 2 of 13 matrices in 8 bit");
+        let Form::Mixed { raised, .. } = form else { panic!("{form:?}") };
         assert_eq!(raised.into_iter().collect::<Vec<_>>(), ["layer 11", "layer 12"]);
-        assert!(few.tried[..2] == ["4 bit", "4 bit, tokens in 8"] && few.tried.len() <= 6, "{:?}", few.tried);
+        assert!(few.tried[..2] == ["native-4", "native-4, tokens in 8 bit"] && few.tried.len() <= 6, "{:?}", few.tried);
     }
 
     #[test]
@@ -231,10 +252,10 @@ mod tests {
 
     #[test]
     fn eight_bits_are_taken_if_no_mixture_is_inside_and_float32_if_they_are_not() {
-        assert_eq!(cheapest(&mut fake(-1.0, true)).unwrap(), Form::Eight);
+        assert_eq!(cheapest(&mut fake(-1.0, true)).unwrap(), Form::EIGHT);
         let mut none = fake(-1.0, false);
-        assert_eq!(cheapest(&mut none).unwrap(), Form::Float32);
-        assert_eq!(none.tried, ["4 bit", "4 bit, tokens in 8", "8 bit"]);
+        assert_eq!(cheapest(&mut none).unwrap(), Form::FLOAT32);
+        assert_eq!(none.tried, ["native-4", "native-4, tokens in 8 bit", "native-8"]);
     }
 
     #[test]

@@ -3,11 +3,12 @@
 //! Weights are rounded as a form rounds them, without its kernels: the order of the matrices is wanted, not the error of a
 //! form, which is measured on the form itself.
 
-use pupil_models::family;
+use pupil_models::family::NativeMatrix;
+use pupil_models::packed::Precision;
 
 use super::parity::{GreedyPath, Reference, divergence};
 use super::search::Matrix;
-use super::{ExportError, Ladder, StoredMatrix};
+use super::{ExportError, Ladder};
 use crate::checkpoint::{Checkpoint, values_of};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
@@ -23,7 +24,7 @@ const MOST_POSITIONS: usize = 1000;
 /// The loss of each of `matrices`, on completions that the ladder's reference wrote.
 pub(super) fn measure(
     checkpoint: &Checkpoint,
-    matrices: &[StoredMatrix],
+    matrices: &[NativeMatrix],
     ladder: &Ladder<'_, ReferenceStudent>,
 ) -> Result<Vec<Matrix>, ExportError> {
     let reference = ladder.reference();
@@ -33,7 +34,9 @@ pub(super) fn measure(
     let mut measured = Vec::with_capacity(matrices.len());
     for matrix in matrices {
         let divergence = loss(checkpoint, matrix, reference, &kept, ladder.interrupt())?;
-        measured.push(Matrix { name: matrix.name.clone(), divergence, extra_bytes: matrix.extra_bytes });
+        let bytes = |precision| matrix.packed(precision).bytes() as u64;
+        let extra_bytes = bytes(Precision::Eight) - bytes(Precision::Four);
+        measured.push(Matrix { name: matrix.name.clone(), divergence, extra_bytes });
         bar.advance();
     }
     bar.finish();
@@ -65,20 +68,16 @@ fn keep<'a>(
 /// Mean divergence with one matrix rounded.
 fn loss(
     checkpoint: &Checkpoint,
-    matrix: &StoredMatrix,
+    matrix: &NativeMatrix,
     reference: &ReferenceStudent,
     kept: &[Kept<'_>],
     interrupt: &Interrupt,
 ) -> Result<f64, ExportError> {
-    let table = family::weights(checkpoint.config());
-    let mut rounded = Vec::with_capacity(matrix.weights.len());
-    for name in &matrix.weights {
-        let missing = || ExportError::MissingWeight { name: name.clone() };
-        let weight = table.iter().find(|weight| weight.name == *name).ok_or_else(missing)?;
-        let columns = weight.shape.last().copied().ok_or_else(missing)?;
+    let mut rounded = Vec::with_capacity(matrix.sources.len());
+    for (name, _) in &matrix.sources {
         let values = values_of(checkpoint.weights(), name)?;
         let format = BlockFormat::native(Bits::Four);
-        let quantized = QuantizedMatrix::quantize(name, columns, format, Fitting::LeastError, None, &values)?;
+        let quantized = QuantizedMatrix::quantize(name, matrix.columns, format, Fitting::LeastError, None, &values)?;
         rounded.push((name.as_str(), quantized.values()));
     }
     let vocab_size = checkpoint.config().vocab_size;

@@ -20,9 +20,9 @@ impl Staged {
     /// Writes every file of the bundle. There can be one at a time for a target.
     pub(super) fn write(plan: &ExportPlan<'_>, checkpoint: &Checkpoint, form: &Form) -> Result<Self, ExportError> {
         let writer = BundleWriter::create(plan.target)?;
-        match (form, &plan.quantised) {
-            (Form::Float32, _) | (_, None) => add_float32(&writer, checkpoint)?,
-            (form, Some(quantised)) => quantised.writer.write(form, checkpoint, &writer)?,
+        match &plan.quantised {
+            Some(quantised) if *form != Form::FLOAT32 => quantised.writer.write(form, checkpoint, &writer)?,
+            _ => add_float32(&writer, checkpoint)?,
         }
         writer.add(bundle::CONTRACT, plan.contract.to_json().as_bytes())?;
         writer.add(bundle::GENERATION_CONFIG, generation_config(checkpoint, plan.contract).as_bytes())?;
@@ -79,8 +79,8 @@ fn manifest(
 ) -> Result<Manifest, ExportError> {
     Ok(Manifest {
         format: FORMAT_VERSION,
-        family: "llama".to_owned(),
-        weights: form.to_string(),
+        family: checkpoint.config().family,
+        weights: form.weights(),
         parameters: checkpoint.config().parameter_count(),
         contract: plan.contract.digest(),
         provenance: Provenance {

@@ -1,6 +1,8 @@
 //! Forms on trial: each is written, opened, measured, and sealed if it is the one.
 
 use pupil_models::bundle::Manifest;
+use pupil_models::config::StudentConfig;
+use pupil_models::family::{NativeMatrix, NativeTensor, native_tensors};
 
 use super::search::{Form, Matrix, Trial, Trials, cheapest};
 use super::staged::Staged;
@@ -16,11 +18,10 @@ pub(super) fn export(
     staged: Staged,
     ladder: Ladder<'_, ReferenceStudent>,
 ) -> Result<Manifest, ExportError> {
-    let staged = Some((Form::Float32, staged));
+    let staged = Some((Form::FLOAT32, staged));
     let mut bench = Bench { plan, quantised, checkpoint, ladder, staged };
     let (form, inside) = match &quantised.form {
         None => (cheapest(&mut bench)?, true),
-        Some(Form::Float32) => (Form::Float32, true),
         Some(form) => (form.clone(), bench.try_form(form)?.inside),
     };
     let staged = bench.take_staged(&form)?;
@@ -57,12 +58,18 @@ impl Trials for Bench<'_> {
     }
 
     fn token_matrices(&self) -> Vec<String> {
-        let matrices = self.quantised.writer.matrices(self.checkpoint.config());
-        matrices.into_iter().filter(|matrix| matrix.is_of_tokens).map(|matrix| matrix.name).collect()
+        let matrices = native_matrices(self.checkpoint.config());
+        let of_tokens = |matrix: &NativeMatrix| !matrix.name.starts_with("model.layers.");
+        matrices.into_iter().filter(of_tokens).map(|matrix| matrix.name).collect()
     }
 
     fn matrices(&mut self) -> Result<Vec<Matrix>, ExportError> {
-        let matrices = self.quantised.writer.matrices(self.checkpoint.config());
+        let matrices = native_matrices(self.checkpoint.config());
         sensitivity::measure(self.checkpoint, &matrices, &self.ladder)
     }
+}
+
+fn native_matrices(config: &StudentConfig) -> Vec<NativeMatrix> {
+    let matrix = |tensor| if let NativeTensor::Matrix(matrix) = tensor { Some(matrix) } else { None };
+    native_tensors(config).into_iter().filter_map(matrix).collect()
 }

@@ -120,6 +120,14 @@ impl QuantizedMatrix {
         self.zero_points.extend(fits.iter().map(|fit| fit.zero_point));
     }
 
+    /// Appends the rows of a matrix of the same format and width.
+    pub(super) fn append(&mut self, other: &Self) {
+        self.rows += other.rows;
+        self.integers.extend(&other.integers);
+        self.scales.extend(&other.scales);
+        self.zero_points.extend(&other.zero_points);
+    }
+
     /// Refuses NaN and infinite weights in the next row.
     pub(super) fn check_row(&self, row: &[f32]) -> Result<(), QuantizeError> {
         assert_eq!(row.len(), self.columns, "a weight for each column");

@@ -5,8 +5,12 @@
 //! [`pupil_models::packed`]'s. [`float16`] serves what must not be quantised.
 
 pub mod block;
+#[cfg(test)]
+mod calibrated_tests;
+pub mod compensate;
 mod error;
 pub mod float16;
+pub mod fold;
 pub mod format;
 mod matrix;
 pub mod search;

@@ -24,7 +24,7 @@ pub use disabled::train;
 #[cfg(feature = "torch")]
 pub use enabled::train;
 pub use error::TrainError;
-pub use initial::initial_values;
+pub use initial::{initial_values, initial_weight};
 pub use metrics::{MetricRow, MetricsLog};
 use pupil_models::config::StudentConfig;
 use pupil_models::digest::Digest;

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{BundleError, MANIFEST, Parity, RECORDED_FILES};
 use crate::digest::Digest;
+use crate::family::Family;
+use crate::format::WeightFormat;
 
 /// The bundle format that this build reads and writes.
 pub const FORMAT_VERSION: u32 = 1;
@@ -18,9 +20,9 @@ pub struct Manifest {
     /// [`FORMAT_VERSION`].
     pub format: u32,
     /// Family of the forward pass, as `model_type` in `config.json`.
-    pub family: String,
-    /// Element type of the weights.
-    pub weights: String,
+    pub family: Family,
+    /// How the weights are stored.
+    pub weights: WeightFormat,
     /// Number of weights.
     pub parameters: usize,
     /// Digest of the reasoning contract.

@@ -3,6 +3,7 @@
 //! `models/README.md` is the format's specification. [`Bundle::open`] checks structure without touching the pages of the
 //! weights; [`Bundle::verify`] reads every byte.
 
+mod check;
 mod error;
 mod manifest;
 mod map;
@@ -13,6 +14,7 @@ mod writer;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+pub use check::check_checkpoint;
 pub use error::BundleError;
 pub use manifest::{FORMAT_VERSION, FileRecord, Manifest, Provenance};
 pub use parity::{AnswerFlips, Gate, GreedyAgreement, LogitError, Parity, Rung, Spread};
@@ -30,7 +32,7 @@ pub const MANIFEST: &str = "pupil.json";
 pub const CONTRACT: &str = "reasoning.json";
 /// Name of the graph; its external data points into [`WEIGHTS`].
 pub const GRAPH: &str = "model.onnx";
-/// Name of the weights, shared by libtorch, Hugging Face tools and ONNX Runtime.
+/// Name of the weights; in float32 shared by libtorch, Hugging Face tools and ONNX Runtime.
 pub const WEIGHTS: &str = "model.safetensors";
 /// Name of the tokenizer.
 pub const TOKENIZER: &str = "tokenizer.json";
@@ -68,6 +70,13 @@ impl Bundle {
             }
         }
         let config = StudentConfig::read(&folder.join(CONFIG))?;
+        if config.family != manifest.family {
+            return Err(BundleError::Family {
+                path: folder.join(CONFIG),
+                expected: manifest.family,
+                found: config.family,
+            });
+        }
         let contract = ReasoningContract::read(&folder.join(CONTRACT))?;
         if contract.digest() != manifest.contract {
             return Err(BundleError::Digest {
@@ -79,7 +88,7 @@ impl Bundle {
         let tokenizer = Tokenizer::read(&folder.join(TOKENIZER))?;
         tokenizer.check_fits(&config)?;
         let weights = WeightsFile::open(&folder.join(WEIGHTS))?;
-        weights.check_against(&config)?;
+        weights.check_against(&config, manifest.weights)?;
         Ok(Self { folder, manifest, config, contract, tokenizer, weights })
     }
 
@@ -88,7 +97,7 @@ impl Bundle {
         for (name, record) in &self.manifest.files {
             check_digest(&self.folder.join(name), record)?;
         }
-        self.weights.check_finite()
+        self.weights.check_finite(&self.config)
     }
 
     /// The folder.

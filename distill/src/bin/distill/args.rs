@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Compare(crate::compare::CompareArgs),
     /// Write one HTML page, and the CSV behind each figure, about finished runs
     Report(crate::render::ReportArgs),
+    /// Write a checkpoint of random weights, of a published size, to measure speed and memory with
+    RandomStudent(crate::random_student::RandomStudentArgs),
     /// Distil a micro student end to end, then let the shipped student solve three questions
     Demo(DemoArgs),
 }

@@ -1,6 +1,7 @@
 //! The first rung: the float32 graph computes what libtorch computes, logits and greedy completions.
 
 use pupil_models::bundle::{BundleError, Parity, Rung};
+use pupil_models::format::WeightFormat;
 use pupil_runtime::Engine;
 use pupil_runtime::backend::Backend;
 
@@ -77,7 +78,7 @@ fn parity(sums: &Sums, parted: Vec<usize>, prompts: usize, bytes: u64) -> Parity
         max_logit: Some(sums.prompts.largest().max(sums.completions.largest())),
         equal_greedy_completions: greedy.equal,
         ladder: vec![Rung {
-            form: super::FLOAT32.to_owned(),
+            form: WeightFormat::Float32.to_string(),
             bytes,
             prompts: of_prompts,
             completions: of_completions,

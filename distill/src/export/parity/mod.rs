@@ -26,6 +26,3 @@ pub use greedy::{GreedyPath, agreement};
 pub use lockstep::logit_errors;
 pub use logits::{LogitSums, argmax, divergence};
 pub use reference::Reference;
-
-/// Name of the float32 form.
-pub const FLOAT32: &str = "float32";

@@ -47,7 +47,7 @@ impl OnnxBackend {
         let threads = options.thread_count(bundle.config().parameter_count());
         let session = open_session(&environment, &path, threads, options.prepacking)
             .map_err(|error| LoadError::Graph { path: path.clone(), reason: error.to_string() })?;
-        signature::check(&path, &session, bundle.config())?;
+        signature::check(&path, &session, bundle.config(), bundle.manifest().weights)?;
         let logits = logits_tensor(1, bundle.config().vocab_size)?;
         Ok(Self { session, config: bundle.config().clone(), logits })
     }

@@ -1,9 +1,12 @@
 //! Tokenizers for students that are trained from scratch: byte-level, every digit a token of its own.
 
+mod random;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use pupil_models::durable;
+pub use random::write_random;
 use serde::{Deserialize, Serialize};
 use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainerBuilder, Vocab};
