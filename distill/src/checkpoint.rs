@@ -9,6 +9,7 @@ use pupil_models::config::StudentConfig;
 use pupil_models::digest::Digest;
 use pupil_models::durable;
 use pupil_models::family::WeightShape;
+use pupil_models::format::WeightFormat;
 use pupil_models::tokenizer::Tokenizer;
 use safetensors::tensor::{Dtype, View};
 
@@ -31,7 +32,7 @@ impl Checkpoint {
         let tokenizer = Tokenizer::read(&folder.join(TOKENIZER))?;
         tokenizer.check_fits(&config)?;
         let weights = WeightsFile::open(&folder.join(WEIGHTS))?;
-        weights.check_against(&config)?;
+        weights.check_against(&config, WeightFormat::Float32)?;
         Ok(Self { folder: folder.to_owned(), config, tokenizer, weights })
     }
 
@@ -120,26 +121,14 @@ pub fn write_weights(path: &Path, table: &[WeightShape], values: &[f32]) -> std:
 /// A tensor is missing; [`WeightsFile::check_against`] rules that out.
 pub fn flat_values(weights: &WeightsFile, table: &[WeightShape]) -> Result<Vec<f32>, BundleError> {
     let mut values = Vec::new();
-    for WeightShape { name, .. } in table {
-        values.extend(values_in(weights, name)?);
+    for WeightShape { name, shape } in table {
+        let bytes = weights.bytes(name).ok_or_else(|| BundleError::Tensor {
+            path: weights.path().to_owned(),
+            tensor: name.clone(),
+            expected: format!("F32 {shape:?}"),
+            found: "none".to_owned(),
+        })?;
+        values.extend(bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)));
     }
     Ok(values)
-}
-
-/// The values of one float32 weight.
-///
-/// # Errors
-/// The tensor is missing.
-pub fn values_of(weights: &WeightsFile, name: &str) -> Result<Vec<f32>, BundleError> {
-    Ok(values_in(weights, name)?.collect())
-}
-
-fn values_in<'a>(weights: &'a WeightsFile, name: &str) -> Result<impl Iterator<Item = f32> + use<'a>, BundleError> {
-    let bytes = weights.bytes(name).ok_or_else(|| BundleError::Tensor {
-        path: weights.path().to_owned(),
-        tensor: name.to_owned(),
-        expected: "a weight".to_owned(),
-        found: "none".to_owned(),
-    })?;
-    Ok(bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)))
 }

@@ -1,5 +1,6 @@
 //! The experiment file: what the user typed ([`Experiment`], TOML), validated into what the program needs ([`Plan`]).
 
+mod export;
 mod file;
 mod measurement;
 mod plan;
@@ -12,6 +13,7 @@ mod train;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+pub use export::{ExportTable, GateSettings};
 pub use file::{ExperimentFile, FilePlan};
 pub use measurement::{MeasuredStudent, MeasuredStudentPlan, Measurement, MeasurementPlan, PromptingTable};
 pub use plan::{EvalPlan, Plan, SourcePlan, StudentPlan};
@@ -186,20 +188,6 @@ pub struct FilterTable {
     /// What is looked for in kept rationales and counted, without rejecting any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub report: Vec<Criterion>,
-}
-
-/// The export.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ExportTable {
-    /// Prompts on which parity is proved.
-    pub parity_prompts: usize,
-}
-
-impl Default for ExportTable {
-    fn default() -> Self {
-        Self { parity_prompts: 200 }
-    }
 }
 
 /// What the student is tested on.

@@ -13,6 +13,7 @@ mod rotary;
 pub mod search;
 mod sensitivity;
 mod staged;
+mod table;
 mod trials;
 
 use std::num::NonZeroUsize;
@@ -25,6 +26,7 @@ pub use error::ExportError;
 pub use graph::{HEAD_DIM_UNIT, build};
 pub use ladder::{GatePlan, Ladder};
 pub use rotary::{RotaryTable, rotary_table};
+pub use table::table;
 
 use crate::checkpoint::Checkpoint;
 use crate::dataset::Example;
@@ -83,7 +85,7 @@ pub trait FormWriter: std::fmt::Debug {
 /// [`ExportError`]; nothing is left behind then. A bundle that stood at the target stays until the new one is sealed.
 pub fn export(plan: &ExportPlan<'_>, interrupt: &Interrupt) -> Result<Manifest, ExportError> {
     let checkpoint = Checkpoint::open(plan.checkpoint)?;
-    checkpoint.weights().check_finite()?;
+    checkpoint.weights().check_finite(checkpoint.config())?;
     let reference = ReferenceStudent::open(&checkpoint, plan.threads.get())?;
     let staged = Staged::write(plan, &checkpoint, &Form::FLOAT32)?;
     let mut engine = staged.open()?;

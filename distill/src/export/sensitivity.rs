@@ -3,13 +3,13 @@
 //! Weights are rounded as a form rounds them, without its kernels: the order of the matrices is wanted, not the error of a
 //! form, which is measured on the form itself.
 
-use pupil_models::family::NativeMatrix;
+use pupil_models::family::{NativeMatrix, WeightShape};
 use pupil_models::packed::Precision;
 
 use super::parity::{GreedyPath, Reference, divergence};
 use super::search::Matrix;
 use super::{ExportError, Ladder};
-use crate::checkpoint::{Checkpoint, values_of};
+use crate::checkpoint::{Checkpoint, flat_values};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::quantize::{Bits, BlockFormat, Fitting, QuantizedMatrix};
@@ -74,8 +74,9 @@ fn loss(
     interrupt: &Interrupt,
 ) -> Result<f64, ExportError> {
     let mut rounded = Vec::with_capacity(matrix.sources.len());
-    for (name, _) in &matrix.sources {
-        let values = values_of(checkpoint.weights(), name)?;
+    for (name, rows) in &matrix.sources {
+        let table = [WeightShape { name: name.clone(), shape: vec![*rows, matrix.columns] }];
+        let values = flat_values(checkpoint.weights(), &table)?;
         let format = BlockFormat::native(Bits::Four);
         let quantized = QuantizedMatrix::quantize(name, matrix.columns, format, Fitting::LeastError, None, &values)?;
         rounded.push((name.as_str(), quantized.values()));

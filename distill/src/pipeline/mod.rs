@@ -8,6 +8,7 @@ mod data;
 mod error;
 mod estimate;
 mod explanation;
+mod gate;
 mod judging;
 mod lesson;
 mod measure;

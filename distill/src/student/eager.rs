@@ -84,7 +84,7 @@ pub(crate) fn hidden(
     rotary: &Rotary,
     batch: &TokenBatch,
 ) -> Result<Tensor, TchError> {
-    family::hidden(config, &mut EagerOps { config, weights, rotary, batch })
+    family::hidden(config, &mut EagerOps { config, weights, rotary, batch })?.whole()
 }
 
 /// The second part of [`logits`], of the batch's wanted rows.
@@ -95,7 +95,8 @@ pub(crate) fn logits_of(
     batch: &TokenBatch,
     hidden: &Tensor,
 ) -> Result<Tensor, TchError> {
-    family::logits(config, &mut EagerOps { config, weights, rotary, batch }, hidden)
+    let hidden = Columns::from(hidden.shallow_clone());
+    family::logits(config, &mut EagerOps { config, weights, rotary, batch }, &hidden)?.whole()
 }
 
 struct EagerOps<'a> {

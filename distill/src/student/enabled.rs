@@ -85,7 +85,7 @@ impl ReferenceStudent {
         let mut own = Vec::with_capacity(replaced.len());
         for (name, values) in replaced {
             let mut weight = self.weights.get(name)?.f_detach()?;
-            own.push((weight.shallow_clone(), weight.f_copy()?));
+            own.push((weight.shallow_clone(), weight.f_detach_copy()?));
             let values = tch::Tensor::f_from_slice(values)?.f_view(weight.size().as_slice())?;
             weight.f_copy_(&values)?;
         }

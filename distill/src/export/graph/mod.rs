@@ -5,6 +5,7 @@ mod nodes;
 
 use pupil_models::bundle::WeightsFile;
 use pupil_models::config::StudentConfig;
+use pupil_models::format::WeightFormat;
 use pupil_models::graph::{self, Dimension, ElementType, GraphValue};
 
 use super::ExportError;
@@ -30,8 +31,8 @@ pub fn build(config: &StudentConfig, weights: &WeightsFile) -> Result<proto::Mod
         name: "student".to_owned(),
         node: nodes.nodes,
         initializer: nodes.initializers,
-        input: graph::inputs(config).iter().map(value_info).collect(),
-        output: graph::outputs(config).iter().map(value_info).collect(),
+        input: graph::inputs(config, WeightFormat::Float32).iter().map(value_info).collect(),
+        output: graph::outputs(config, WeightFormat::Float32).iter().map(value_info).collect(),
     };
     let opset = |domain: &str, version| proto::OperatorSet { domain: domain.to_owned(), version };
     Ok(proto::Model {
@@ -46,6 +47,7 @@ pub fn build(config: &StudentConfig, weights: &WeightsFile) -> Result<proto::Mod
 fn value_info(value: &GraphValue) -> proto::ValueInfo {
     let elem_type = match value.element {
         ElementType::Float32 => code::FLOAT,
+        ElementType::Float16 => code::FLOAT16,
         ElementType::Int32 => code::INT32,
         ElementType::Int64 => code::INT64,
     };

@@ -269,7 +269,7 @@ fn initial_buffers(plan: &TrainPlan, table: &[WeightShape]) -> Result<Buffers, T
     let weights = match &plan.initial_weights {
         Some(path) => {
             let file = pupil_models::bundle::WeightsFile::open(path)?;
-            file.check_against(&plan.config)?;
+            file.check_against(&plan.config, pupil_models::format::WeightFormat::Float32)?;
             flat_values(&file, table)?
         }
         None => initial_values(&plan.config, plan.settings.seed, plan.settings.initial_deviation),
