@@ -21,6 +21,7 @@ use std::path::Path;
 
 use pupil_models::bundle::{BundleWriter, Manifest};
 use pupil_models::contract::ReasoningContract;
+use pupil_models::format::WeightFormat;
 
 pub use error::ExportError;
 pub use graph::{HEAD_DIM_UNIT, build};
@@ -72,11 +73,11 @@ pub struct QuantisedPlan<'a> {
 
 /// Writes the forms of a student.
 pub trait FormWriter: std::fmt::Debug {
-    /// Adds the graph and the weights of `form` to a bundle.
+    /// Adds the graph and the weights of `form` to a bundle, and tells how they are stored.
     ///
     /// # Errors
     /// A weight is missing or cannot be stored, or the file cannot be written.
-    fn write(&self, form: &Form, checkpoint: &Checkpoint, bundle: &BundleWriter) -> Result<(), ExportError>;
+    fn write(&self, form: &Form, checkpoint: &Checkpoint, bundle: &BundleWriter) -> Result<WeightFormat, ExportError>;
 }
 
 /// Exports a checkpoint as a bundle: in float32, or in the form that the plan asks for.

@@ -3,6 +3,7 @@
 use prost::Message;
 use pupil_models::bundle::{self, Bundle, BundleWriter, FORMAT_VERSION, Manifest, Parity, Provenance};
 use pupil_models::contract::ReasoningContract;
+use pupil_models::format::WeightFormat;
 use pupil_runtime::{Engine, EngineOptions};
 
 use super::search::Form;
@@ -20,16 +21,16 @@ impl Staged {
     /// Writes every file of the bundle. There can be one at a time for a target.
     pub(super) fn write(plan: &ExportPlan<'_>, checkpoint: &Checkpoint, form: &Form) -> Result<Self, ExportError> {
         let writer = BundleWriter::create(plan.target)?;
-        match &plan.quantised {
+        let weights = match &plan.quantised {
             Some(quantised) if *form != Form::FLOAT32 => quantised.writer.write(form, checkpoint, &writer)?,
             _ => add_float32(&writer, checkpoint)?,
-        }
+        };
         writer.add(bundle::CONTRACT, plan.contract.to_json().as_bytes())?;
         writer.add(bundle::GENERATION_CONFIG, generation_config(checkpoint, plan.contract).as_bytes())?;
         for name in [bundle::TOKENIZER, bundle::CONFIG] {
             writer.add_copy(name, &checkpoint.path(name))?;
         }
-        let manifest = manifest(plan, checkpoint, form, &writer)?;
+        let manifest = manifest(plan, checkpoint, weights, &writer)?;
         writer.write_manifest(&manifest)?;
         Ok(Self { writer, manifest })
     }
@@ -55,10 +56,11 @@ impl Staged {
     }
 }
 
-fn add_float32(writer: &BundleWriter, checkpoint: &Checkpoint) -> Result<(), ExportError> {
+fn add_float32(writer: &BundleWriter, checkpoint: &Checkpoint) -> Result<WeightFormat, ExportError> {
     let model = build(checkpoint.config(), checkpoint.weights())?;
     writer.add(bundle::GRAPH, &model.encode_to_vec())?;
-    Ok(writer.add_copy(bundle::WEIGHTS, &checkpoint.path(bundle::WEIGHTS))?)
+    writer.add_copy(bundle::WEIGHTS, &checkpoint.path(bundle::WEIGHTS))?;
+    Ok(WeightFormat::Float32)
 }
 
 /// Decoding defaults for Hugging Face tools, so that `generate` does there what the runtime does here.
@@ -74,13 +76,13 @@ fn generation_config(checkpoint: &Checkpoint, contract: &ReasoningContract) -> S
 fn manifest(
     plan: &ExportPlan<'_>,
     checkpoint: &Checkpoint,
-    form: &Form,
+    weights: WeightFormat,
     writer: &BundleWriter,
 ) -> Result<Manifest, ExportError> {
     Ok(Manifest {
         format: FORMAT_VERSION,
         family: checkpoint.config().family,
-        weights: form.weights(),
+        weights,
         parameters: checkpoint.config().parameter_count(),
         contract: plan.contract.digest(),
         provenance: Provenance {

@@ -98,6 +98,8 @@ pub enum Report {
     },
     /// Something that is no error but should be known.
     Note(String),
+    /// A table for people, several lines.
+    Table(String),
 }
 
 /// Makes a run's folder and locks it; it is free again once the file is dropped.

@@ -28,6 +28,15 @@ pub struct Parity {
     pub gate: Option<Gate>,
 }
 
+impl Parity {
+    /// The row of the form that the gate let through, if there was one.
+    #[must_use]
+    pub fn chosen(&self) -> Option<&Rung> {
+        let gate = self.gate.as_ref()?;
+        self.ladder.iter().find(|rung| rung.form == gate.form)
+    }
+}
+
 /// One form of a student against libtorch in float32.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -108,14 +108,23 @@ pub(crate) struct ExportArgs {
     /// The checkpoint's reasoning contract (`reasoning.json`)
     #[arg(long, requires = "checkpoint")]
     pub(crate) contract: Option<PathBuf>,
-    /// Dataset whose first questions parity is proved on
+    /// Dataset whose first questions parity is proved on, and whose questions `--within` is measured on: no test's
     #[arg(long, requires = "checkpoint")]
     pub(crate) data: Option<PathBuf>,
+    /// At most so many questions that `--within` is measured on
+    #[arg(long, requires = "checkpoint", default_value_t = ExportTable::default().questions)]
+    pub(crate) questions: usize,
     /// Where the bundle goes
     #[arg(long, requires = "checkpoint")]
     pub(crate) out: Option<PathBuf>,
-    /// Write the bundle even if parity is outside the tolerance; its manifest records the miss
-    #[arg(long, requires = "checkpoint")]
+    /// How the weights are stored [default: float32, or with `--within` the cheapest form inside it]
+    #[arg(long)]
+    pub(crate) format: Option<WeightFormat>,
+    /// Accuracy that may be lost against float32, shown on held-out questions: `1pp`, `0.5pp`
+    #[arg(long, value_name = "POINTS")]
+    pub(crate) within: Option<Tolerance>,
+    /// Write the bundle even if it is outside the tolerance; its manifest records the miss
+    #[arg(long)]
     pub(crate) force: bool,
 }
 
