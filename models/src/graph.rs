@@ -15,6 +15,9 @@ pub const LOGITS_TO_KEEP: &str = "logits_to_keep";
 /// Logits, float32 `[batch, kept, vocab_size]`.
 pub const LOGITS: &str = "logits";
 
+/// Domain of the operators of native bundles, which the runtime registers with ONNX Runtime.
+pub const NATIVE_DOMAIN: &str = "pupil";
+
 /// Element type of a graph value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ElementType {

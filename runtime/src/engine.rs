@@ -14,6 +14,7 @@ use crate::backend::{Backend, BackendError, KeyValueCache};
 use crate::error::{GenerateError, LoadError};
 use crate::event::Solution;
 use crate::generation::Generation;
+use crate::kernels::InstructionSet;
 use crate::request::Request;
 use crate::sampler::TokenId;
 
@@ -37,6 +38,8 @@ pub struct EngineOptions {
     /// Whether ONNX Runtime may copy the weights into a layout of its own. Off by default: the weights then stay in the
     /// mapped file, and nothing is copied at load.
     pub prepacking: bool,
+    /// Instructions that the operators of a native bundle are made of; by default the fastest that this machine has.
+    pub instruction_set: Option<InstructionSet>,
 }
 
 impl EngineOptions {

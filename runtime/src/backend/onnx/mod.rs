@@ -7,7 +7,9 @@
 mod cache;
 mod library;
 mod native;
+mod operators;
 mod signature;
+mod tensors;
 
 use std::path::Path;
 
@@ -17,14 +19,17 @@ use ort::session::Session;
 use ort::value::Tensor;
 use pupil_models::bundle::{Bundle, GRAPH};
 use pupil_models::config::StudentConfig;
+use pupil_models::graph::ElementType;
 
 use cache::Bound;
 pub use cache::{OnnxCache, OnnxRows};
 pub use library::{LibraryInfo, find_library};
+use operators::Machine;
 
 use super::{Backend, BackendError};
 use crate::engine::EngineOptions;
 use crate::error::LoadError;
+use crate::kernels::{InstructionSet, Kernels};
 use crate::sampler::TokenId;
 
 /// A student's graph, loaded into ONNX Runtime with its weights mapped.
@@ -32,6 +37,7 @@ use crate::sampler::TokenId;
 pub struct OnnxBackend {
     session: Session,
     config: StudentConfig,
+    cache_element: ElementType,
     /// Logits of the last forward pass, `[rows, kept, vocab_size]`.
     logits: Tensor<f32>,
 }
@@ -45,11 +51,14 @@ impl OnnxBackend {
         let environment = library::environment()?;
         let path = bundle.path(GRAPH);
         let threads = options.thread_count(bundle.config().parameter_count());
-        let session = open_session(&environment, &path, threads, options.prepacking)
+        let set = options.instruction_set.unwrap_or_else(InstructionSet::best);
+        let kernels = Kernels::of(set).ok_or(LoadError::Instructions { expected: set })?;
+        let session = open_session(&environment, &path, Machine { kernels, threads }, options.prepacking)
             .map_err(|error| LoadError::Graph { path: path.clone(), reason: error.to_string() })?;
         signature::check(&path, &session, bundle.config(), bundle.manifest().weights)?;
         let logits = logits_tensor(1, bundle.config().vocab_size)?;
-        Ok(Self { session, config: bundle.config().clone(), logits })
+        let cache_element = bundle.manifest().weights.cache_element();
+        Ok(Self { session, config: bundle.config().clone(), cache_element, logits })
     }
 
     /// Runs on what is bound and written; the logits are `[rows, keep, vocab_size]`.
@@ -71,7 +80,7 @@ impl Backend for OnnxBackend {
     }
 
     fn cache(&mut self, capacity_tokens: usize) -> Result<OnnxCache, BackendError> {
-        OnnxCache::new(&self.session, &self.config, capacity_tokens).map_err(|error| failed(&error))
+        OnnxCache::new(&self.session, &self.config, self.cache_element, capacity_tokens).map_err(|error| failed(&error))
     }
 
     fn forward(&mut self, tokens: &[TokenId], cache: &mut OnnxCache, keep: usize) -> Result<&[f32], BackendError> {
@@ -83,7 +92,8 @@ impl Backend for OnnxBackend {
     }
 
     fn rows(&mut self, rows: usize, capacity_tokens: usize) -> Result<OnnxRows, BackendError> {
-        OnnxRows::new(&self.session, &self.config, rows, capacity_tokens).map_err(|error| failed(&error))
+        OnnxRows::new(&self.session, &self.config, self.cache_element, rows, capacity_tokens)
+            .map_err(|error| failed(&error))
     }
 
     fn step_rows(&mut self, tokens: &[TokenId], rows: &mut OnnxRows) -> Result<&[f32], BackendError> {
@@ -96,9 +106,10 @@ impl Backend for OnnxBackend {
     }
 }
 
-fn open_session(environment: &Environment, path: &Path, threads: usize, prepacking: bool) -> ort::Result<Session> {
+fn open_session(environment: &Environment, path: &Path, machine: Machine, prepacking: bool) -> ort::Result<Session> {
     Session::builder(environment)?
-        .with_intra_threads(threads)?
+        .with_operators(operators::domain(machine)?)?
+        .with_intra_threads(machine.threads)?
         .with_inter_threads(1)?
         .with_prepacking(prepacking)?
         // By path, never from memory: only then are the weights mapped.

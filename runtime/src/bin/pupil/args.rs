@@ -76,6 +76,9 @@ pub(crate) struct EngineArguments {
     /// Let ONNX Runtime copy the weights into a layout of its own: long prompts are read faster, memory doubles
     #[arg(long)]
     pub(crate) prepacking: bool,
+    /// Instructions that a native bundle is computed with: plain, avx2, avx-vnni, avx-512 or neon; by default the fastest here
+    #[arg(long, value_name = "SET")]
+    pub(crate) instructions: Option<pupil_runtime::InstructionSet>,
 }
 
 #[derive(Debug, Args)]

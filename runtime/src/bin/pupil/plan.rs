@@ -102,7 +102,11 @@ pub(crate) fn request(arguments: &Solve, cancel: CancelToken) -> anyhow::Result<
 
 /// The options of the engine.
 pub(crate) fn engine_options(arguments: &EngineArguments) -> EngineOptions {
-    EngineOptions { threads: arguments.threads, prepacking: arguments.prepacking }
+    EngineOptions {
+        threads: arguments.threads,
+        prepacking: arguments.prepacking,
+        instruction_set: arguments.instructions,
+    }
 }
 
 /// The given bundle, else the default one.
