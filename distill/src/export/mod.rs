@@ -7,6 +7,7 @@
 mod error;
 mod graph;
 mod ladder;
+mod native;
 pub mod parity;
 pub mod proto;
 mod rotary;
@@ -26,6 +27,7 @@ use pupil_models::format::WeightFormat;
 pub use error::ExportError;
 pub use graph::{HEAD_DIM_UNIT, build};
 pub use ladder::{GatePlan, Ladder};
+pub use native::NativeForms;
 pub use rotary::{RotaryTable, rotary_table};
 pub use table::table;
 

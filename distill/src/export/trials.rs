@@ -22,6 +22,7 @@ pub(super) fn export(
     let mut bench = Bench { plan, quantised, checkpoint, ladder, staged };
     let (form, inside) = match &quantised.form {
         None => (cheapest(&mut bench)?, true),
+        Some(form) if *form == Form::FLOAT32 => (Form::FLOAT32, true),
         Some(form) => (form.clone(), bench.try_form(form)?.inside),
     };
     let staged = bench.take_staged(&form)?;

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use pupil_distill::dataset::SplitReference;
+use pupil_distill::experiment::ExportTable;
+use pupil_distill::export::parity::Tolerance;
+use pupil_models::format::WeightFormat;
 
 /// Teach a small language model to reason step by step.
 #[derive(Debug, Parser)]
