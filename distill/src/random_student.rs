@@ -5,8 +5,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use half::bf16;
-use pupil_models::bundle::{BundleError, BundleWriter, CONFIG, TOKENIZER, WEIGHTS};
+use pupil_models::answer::{AnswerKind, Grader};
+use pupil_models::bundle::{BundleError, BundleWriter, CONFIG, CONTRACT, TOKENIZER, WEIGHTS};
 use pupil_models::config::StudentConfig;
+use pupil_models::contract::{Budgets, CONTRACT_VERSION, ReasoningContract, StepRule};
 use pupil_models::family::{self, WeightShape};
 use pupil_models::tokenizer::{Tokenizer, TokenizerError};
 use safetensors::tensor::Dtype;
@@ -78,6 +80,7 @@ pub struct RandomStudentPlan<'a> {
 pub fn write(plan: &RandomStudentPlan<'_>, interrupt: &Interrupt) -> Result<(), RandomStudentError> {
     let writer = BundleWriter::create(plan.target)?;
     writer.add(CONFIG, plan.config.to_json().as_bytes())?;
+    writer.add(CONTRACT, contract().to_json().as_bytes())?;
     let tokenizer = writer.staging().join(TOKENIZER);
     match plan.tokenizer {
         Some(given) => {
@@ -92,6 +95,20 @@ pub fn write(plan: &RandomStudentPlan<'_>, interrupt: &Interrupt) -> Result<(), 
     write_weights(plan, &writer.staging().join(WEIGHTS), interrupt)?;
     writer.seal()?;
     Ok(())
+}
+
+/// A contract under which the student can be exported and asked, so that nobody has to write one for a measurement.
+fn contract() -> ReasoningContract {
+    ReasoningContract {
+        version: CONTRACT_VERSION,
+        prompt: "Q: {question}\nA:".to_owned(),
+        answer_marker: Some("\nThe answer is ".to_owned()),
+        step_rule: StepRule::Line,
+        answer: AnswerKind::Text,
+        grader: Grader::Robust,
+        budgets: Budgets { rationale_tokens: 512, answer_tokens: 32 },
+        stops: Vec::new(),
+    }
 }
 
 fn write_weights(plan: &RandomStudentPlan<'_>, path: &Path, interrupt: &Interrupt) -> Result<(), RandomStudentError> {

@@ -60,6 +60,12 @@ impl SafetensorsWriter {
         Ok(Self { file, expected_bytes: end, written_bytes: 0 })
     }
 
+    /// Bytes of tensors so far.
+    #[must_use]
+    pub fn written_bytes(&self) -> usize {
+        self.written_bytes
+    }
+
     /// Ends the file.
     ///
     /// # Errors

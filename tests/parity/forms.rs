@@ -41,7 +41,7 @@ impl FormWriter for StandIn {
         let flat: Vec<f32> = table.iter().flat_map(|weight| off(checkpoint, weight, &values)).collect();
         let path = bundle.staging().join(WEIGHTS);
         write_weights(&path, &table, &flat).unwrap();
-        let graph = build(checkpoint.config(), &WeightsFile::open(&path)?)?;
+        let graph = build(checkpoint.config(), WeightFormat::Float32, &WeightsFile::open(&path)?)?;
         bundle.add(GRAPH, &graph.encode_to_vec())?;
         Ok(WeightFormat::Float32)
     }
@@ -49,7 +49,7 @@ impl FormWriter for StandIn {
 
 fn off(checkpoint: &Checkpoint, weight: &WeightShape, shares: &[(String, f32)]) -> Vec<f32> {
     let share = shares.iter().find(|(name, _)| *name == weight.name).map_or(0.0, |(_, share)| *share);
-    let values = pupil_distill::checkpoint::flat_values(checkpoint.weights(), std::slice::from_ref(weight)).unwrap();
+    let values = checkpoint.weights().flat_values(std::slice::from_ref(weight)).unwrap();
     let turned = |(index, value): (usize, f32)| value * if index % 3 == 0 { 1.0 + share } else { 1.0 - share };
     values.into_iter().enumerate().map(turned).collect()
 }

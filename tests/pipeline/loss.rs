@@ -28,11 +28,11 @@ fn summed_loss(student: &ReferenceStudent, sample: &TrainingSample) -> f64 {
     (sample.prompt_tokens..sample.ids.len()).map(loss).sum()
 }
 
-/// The first row of the log of a training that starts from `weights`.
-fn first_row(folder: &Path, weights: &Path, samples: &[TrainingSample], batch_tokens: usize) -> MetricRow {
+/// The first row of the log of a training that starts from `checkpoint`.
+fn first_row(folder: &Path, checkpoint: &Path, samples: &[TrainingSample], batch_tokens: usize) -> MetricRow {
     let plan = TrainPlan {
         config: tiny(),
-        initial_weights: Some(weights.to_owned()),
+        initial_checkpoint: Some(checkpoint.to_owned()),
         settings: TrainSettings {
             curriculum: vec![],
             duration: Duration::Steps(1),
@@ -58,10 +58,10 @@ fn the_loss_is_the_mean_over_the_completions_tokens_alone() {
     let samples = samples(24);
     let tokens: usize = samples.iter().map(TrainingSample::target_tokens).sum();
     let expected = samples.iter().map(|sample| summed_loss(&student, sample)).sum::<f64>() / tokens as f64;
-    let weights = checkpoint.join("model.safetensors");
     // One sample a batch, without padding; a few, padded; all in one.
-    let rows = [1, 200, 100_000]
-        .map(|batch_tokens| first_row(&folder.path().join(batch_tokens.to_string()), &weights, &samples, batch_tokens));
+    let rows = [1, 200, 100_000].map(|batch_tokens| {
+        first_row(&folder.path().join(batch_tokens.to_string()), &checkpoint, &samples, batch_tokens)
+    });
     for row in &rows {
         assert_eq!(row.target_tokens, tokens as u64);
         // Losses of order 10 in float32, summed in another order.

@@ -14,7 +14,7 @@ use crate::training::{LESSON_STEPS, TOTAL_STEPS, samples, settings};
 fn plan(folder: &Path) -> TrainPlan {
     TrainPlan {
         config: tiny(),
-        initial_weights: None,
+        initial_checkpoint: None,
         settings: settings(),
         fingerprint: Digest::of(b"resume"),
         folder: folder.to_owned(),

@@ -38,8 +38,8 @@ pub enum ExportError {
     /// The checkpoint or the bundle under construction is refused.
     #[error("cannot export")]
     Bundle(#[from] BundleError),
-    /// A weight cannot be quantised.
-    #[error("cannot quantise")]
+    /// A weight does not fit into the format.
+    #[error("cannot store the weights")]
     Quantize(#[from] QuantizeError),
     /// The student that the graph is compared with cannot compute.
     #[error("cannot prove parity, and there is no bundle without it")]

@@ -16,6 +16,7 @@ mod sensitivity;
 mod staged;
 mod table;
 mod trials;
+pub mod weights;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -52,7 +53,7 @@ pub struct ExportPlan<'a> {
     pub questions: &'a [String],
     /// Another form than float32, if one is wanted.
     pub quantised: Option<QuantisedPlan<'a>>,
-    /// Threads of libtorch.
+    /// Threads of libtorch, and of rounding.
     pub threads: NonZeroUsize,
     /// Write the bundle even if it is outside the tolerance; the manifest then records the miss.
     pub force: bool,
@@ -90,7 +91,7 @@ pub fn export(plan: &ExportPlan<'_>, interrupt: &Interrupt) -> Result<Manifest, 
     let checkpoint = Checkpoint::open(plan.checkpoint)?;
     checkpoint.weights().check_finite(checkpoint.config())?;
     let reference = ReferenceStudent::open(&checkpoint, plan.threads.get())?;
-    let staged = Staged::write(plan, &checkpoint, &Form::FLOAT32)?;
+    let staged = Staged::write(plan, &checkpoint, &Form::FLOAT32, interrupt)?;
     let mut engine = staged.open()?;
     let proved = parity::compare(&mut engine, staged.bytes(), &reference, plan.questions, interrupt)?;
     if !plan.force {
@@ -106,7 +107,17 @@ pub fn export(plan: &ExportPlan<'_>, interrupt: &Interrupt) -> Result<Manifest, 
     trials::export(plan, quantised, &checkpoint, staged, ladder)
 }
 
-/// Constructs a bundle without a proof of parity, from weights that nobody trained: for tests.
+/// Exports a checkpoint without comparing it with libtorch, as its manifest tells: for weights that nobody trained.
+///
+/// # Errors
+/// As [`export`].
+pub fn export_without_parity(plan: &ExportPlan<'_>, interrupt: &Interrupt) -> Result<Manifest, ExportError> {
+    let checkpoint = Checkpoint::open(plan.checkpoint)?;
+    let form = plan.quantised.as_ref().and_then(|quantised| quantised.form.clone());
+    Staged::write(plan, &checkpoint, &form.unwrap_or(Form::FLOAT32), interrupt)?.seal(None)
+}
+
+/// Constructs a float32 bundle without a proof of parity: for tests.
 ///
 /// # Errors
 /// As [`export`].
@@ -120,5 +131,5 @@ pub fn export_unproved(
     let threads = NonZeroUsize::MIN;
     let plan =
         ExportPlan { checkpoint, contract, name, questions: &[], quantised: None, threads, force: false, target };
-    Staged::write(&plan, &Checkpoint::open(checkpoint)?, &Form::FLOAT32)?.seal(None)
+    export_without_parity(&plan, &Interrupt::new())
 }

@@ -9,7 +9,7 @@ use pupil_models::packed::Precision;
 use super::parity::{GreedyPath, Reference, divergence};
 use super::search::Matrix;
 use super::{ExportError, Ladder};
-use crate::checkpoint::{Checkpoint, flat_values};
+use crate::checkpoint::Checkpoint;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::quantize::{Bits, BlockFormat, Fitting, QuantizedMatrix};
@@ -76,7 +76,7 @@ fn loss(
     let mut rounded = Vec::with_capacity(matrix.sources.len());
     for (name, rows) in &matrix.sources {
         let table = [WeightShape { name: name.clone(), shape: vec![*rows, matrix.columns] }];
-        let values = flat_values(checkpoint.weights(), &table)?;
+        let values = checkpoint.weights().flat_values(&table)?;
         let format = BlockFormat::native(Bits::Four);
         let quantized = QuantizedMatrix::quantize(name, matrix.columns, format, Fitting::LeastError, None, &values)?;
         rounded.push((name.as_str(), quantized.values()));

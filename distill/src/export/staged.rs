@@ -1,14 +1,14 @@
 //! A bundle under construction that can already be opened: what is measured is what will be sealed.
 
-use prost::Message;
 use pupil_models::bundle::{self, Bundle, BundleWriter, FORMAT_VERSION, Manifest, Parity, Provenance};
 use pupil_models::contract::ReasoningContract;
 use pupil_models::format::WeightFormat;
 use pupil_runtime::{Engine, EngineOptions};
 
 use super::search::Form;
-use super::{ExportError, ExportPlan, build};
+use super::{ExportError, ExportPlan, FormWriter, NativeForms};
 use crate::checkpoint::Checkpoint;
+use crate::interrupt::Interrupt;
 
 /// A bundle of one form, beside the target; dropped, it is gone.
 #[derive(Debug)]
@@ -19,11 +19,19 @@ pub(super) struct Staged {
 
 impl Staged {
     /// Writes every file of the bundle. There can be one at a time for a target.
-    pub(super) fn write(plan: &ExportPlan<'_>, checkpoint: &Checkpoint, form: &Form) -> Result<Self, ExportError> {
+    pub(super) fn write(
+        plan: &ExportPlan<'_>,
+        checkpoint: &Checkpoint,
+        form: &Form,
+        interrupt: &Interrupt,
+    ) -> Result<Self, ExportError> {
         let writer = BundleWriter::create(plan.target)?;
         let weights = match &plan.quantised {
             Some(quantised) if *form != Form::FLOAT32 => quantised.writer.write(form, checkpoint, &writer)?,
-            _ => add_float32(&writer, checkpoint)?,
+            _ => {
+                let forms = NativeForms { threads: plan.threads, interrupt: interrupt.clone() };
+                forms.write(form, checkpoint, &writer)?
+            }
         };
         writer.add(bundle::CONTRACT, plan.contract.to_json().as_bytes())?;
         writer.add(bundle::GENERATION_CONFIG, generation_config(checkpoint, plan.contract).as_bytes())?;
@@ -56,13 +64,6 @@ impl Staged {
     }
 }
 
-fn add_float32(writer: &BundleWriter, checkpoint: &Checkpoint) -> Result<WeightFormat, ExportError> {
-    let model = build(checkpoint.config(), checkpoint.weights())?;
-    writer.add(bundle::GRAPH, &model.encode_to_vec())?;
-    writer.add_copy(bundle::WEIGHTS, &checkpoint.path(bundle::WEIGHTS))?;
-    Ok(WeightFormat::Float32)
-}
-
 /// Decoding defaults for Hugging Face tools, so that `generate` does there what the runtime does here.
 fn generation_config(checkpoint: &Checkpoint, contract: &ReasoningContract) -> String {
     let config = serde_json::json!({
@@ -88,7 +89,7 @@ fn manifest(
         provenance: Provenance {
             name: plan.name.to_owned(),
             created_by: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
-            checkpoint: checkpoint.digest()?,
+            checkpoint: checkpoint.weights().digest()?,
         },
         parity: None,
         files: writer.records()?,

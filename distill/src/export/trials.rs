@@ -44,7 +44,7 @@ impl Bench<'_> {
         match self.staged.take().filter(|(staged, _)| staged == form) {
             Some((_, staged)) => Ok(staged),
             // There is room for one beside the target: any other is gone by now.
-            None => Staged::write(self.plan, self.checkpoint, form),
+            None => Staged::write(self.plan, self.checkpoint, form, self.ladder.interrupt()),
         }
     }
 }

@@ -36,14 +36,14 @@ impl Run<'_> {
         let mut inputs = Inputs::default();
         inputs.file("samples", &self.path(SAMPLES))?;
         inputs.settings("train", &self.plan.train);
-        let initial_weights = match &self.plan.student {
+        let initial_checkpoint = match &self.plan.student {
             StudentPlan::Scratch { sizes, .. } => {
                 inputs.settings("student", sizes);
                 None
             }
             StudentPlan::Checkpoint(checkpoint) => {
-                inputs.file("student", &checkpoint.path(WEIGHTS))?;
-                Some(checkpoint.path(WEIGHTS))
+                inputs.digest("student", checkpoint.weights().digest()?);
+                Some(checkpoint.folder().to_owned())
             }
         };
         self.once(StageName::Train, StageName::Train.as_str(), inputs, |run, stage| {
@@ -52,7 +52,7 @@ impl Run<'_> {
             let failed = |source| PipelineError::File { path: checkpoint.clone(), source };
             fs::create_dir_all(&checkpoint).map_err(failed)?;
             let plan = TrainPlan {
-                initial_weights,
+                initial_checkpoint,
                 settings: run.plan.train.clone(),
                 fingerprint: stage.fingerprint(),
                 folder: run.path("train"),

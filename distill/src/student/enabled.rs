@@ -5,7 +5,7 @@ use std::ops::Range;
 use pupil_models::config::StudentConfig;
 
 use super::{FlatWeights, Rotary, StudentError, TokenBatch, hidden, logits, logits_of};
-use crate::checkpoint::{Checkpoint, flat_values};
+use crate::checkpoint::Checkpoint;
 
 /// A checkpoint loaded into libtorch for inference.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl ReferenceStudent {
         tch::set_num_threads(threads as i32);
         let config = checkpoint.config().clone();
         let table = pupil_models::family::weights(&config);
-        let weights = FlatWeights::new(&table, &flat_values(checkpoint.weights(), &table)?)?;
+        let weights = FlatWeights::new(&table, &checkpoint.weights().flat_values(&table)?)?;
         let rotary = Rotary::new(&config)?;
         Ok(Self { config, weights, rotary })
     }

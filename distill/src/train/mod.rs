@@ -101,8 +101,8 @@ pub struct TrainSettings {
 pub struct TrainPlan {
     /// The student's architecture.
     pub config: StudentConfig,
-    /// Weights to start from; `None` starts from scratch.
-    pub initial_weights: Option<PathBuf>,
+    /// Folder of the checkpoint to start from; `None` starts from scratch.
+    pub initial_checkpoint: Option<PathBuf>,
     /// The loop's settings.
     pub settings: TrainSettings,
     /// Identity of the inputs: samples, config, settings. A checkpoint of another identity is refused.

@@ -9,12 +9,14 @@ use pupil_distill::eval::PromptingMethod;
 use pupil_distill::experiment::{ExperimentError, ExperimentFile, MeasurementPlan, Method, Plan, rounds};
 use pupil_distill::export::parity::Tolerance;
 use pupil_distill::export::search::Form;
-use pupil_distill::export::{ExportPlan, NativeForms, QuantisedPlan, export as export_checkpoint, table};
+use pupil_distill::export::{
+    ExportPlan, NativeForms, QuantisedPlan, export as export_checkpoint, export_without_parity, table,
+};
 use pupil_distill::interrupt::Interrupt;
 use pupil_distill::pipeline::{Run, StageName, measure};
 use pupil_distill::sample;
 use pupil_distill::teacher::TeachOptions;
-use pupil_models::bundle::TOKENIZER;
+use pupil_models::bundle::{Manifest, TOKENIZER};
 use pupil_models::contract::ReasoningContract;
 use pupil_models::format::WeightFormat;
 use pupil_models::tokenizer::Tokenizer;
@@ -139,10 +141,8 @@ pub(crate) fn samples(args: &SamplesArgs) -> anyhow::Result<ExitCode> {
 }
 
 pub(crate) fn export(args: &ExportArgs) -> anyhow::Result<ExitCode> {
-    if let (Some(checkpoint), Some(contract), Some(data), Some(out)) =
-        (&args.checkpoint, &args.contract, &args.data, &args.out)
-    {
-        return export_foreign(args, checkpoint, contract, data, out);
+    if let (Some(checkpoint), Some(contract), Some(out)) = (&args.checkpoint, &args.contract, &args.out) {
+        return export_foreign(args, checkpoint, contract, out);
     }
     let experiment = args.experiment.clone().unwrap_or_default();
     let run = RunArgs {
@@ -168,47 +168,31 @@ fn export_plan(args: &ExportArgs, run: &RunArgs) -> Result<Plan, ExperimentError
     Ok(plan)
 }
 
-fn export_foreign(
-    args: &ExportArgs,
-    checkpoint: &Path,
-    contract: &Path,
-    data: &Path,
-    out: &Path,
-) -> anyhow::Result<ExitCode> {
+fn export_foreign(args: &ExportArgs, checkpoint: &Path, contract: &Path, out: &Path) -> anyhow::Result<ExitCode> {
     let contract = ReasoningContract::read(contract)?;
-    let dataset = Dataset::read(data)?;
-    let questions: Vec<String> =
-        dataset.examples().iter().take(PARITY_PROMPTS).map(|example| example.question.clone()).collect();
-    let name = checkpoint.file_name().unwrap_or_default().to_string_lossy();
+    let examples = args.data.as_deref().map(Dataset::read).transpose()?;
+    let examples = examples.as_ref().map_or(&[][..], Dataset::examples);
+    let questions: Vec<String> = examples.iter().take(PARITY_PROMPTS).map(|example| example.question.clone()).collect();
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let interrupt = Interrupt::on_signals()?;
+    let asked = spread(examples, args.questions);
     let writer = NativeForms { threads, interrupt: interrupt.clone() };
-    let examples = spread(dataset.examples(), args.questions);
-    let quantised = wanted(args).map(|(form, within)| QuantisedPlan { form, within, examples: &examples, writer: &writer });
     let plan = ExportPlan {
         checkpoint,
         contract: &contract,
-        name: &name,
+        name: &checkpoint.file_name().unwrap_or_default().to_string_lossy(),
         questions: &questions,
-        quantised,
+        quantised: wanted(args).map(|(form, within)| QuantisedPlan { form, within, examples: &asked, writer: &writer }),
         threads,
         force: args.force,
         target: out,
     };
-    let manifest = export_checkpoint(&plan, &interrupt)?;
-    if let Some(parity) = manifest.parity {
-        report::line(&format!(
-            "exported `{}`: logits within {:.1e} of libtorch at {} positions, {} of {} greedy completions equal",
-            out.display(),
-            parity.max_logit_difference,
-            parity.positions,
-            parity.equal_greedy_completions,
-            parity.prompts
-        ));
-        if parity.gate.is_some() {
-            report::line(&table(&parity));
-        }
-    }
+    let manifest = if args.without_parity {
+        export_without_parity(&plan, &interrupt)
+    } else {
+        export_checkpoint(&plan, &interrupt)
+    }?;
+    print_exported(out, &manifest);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -224,4 +208,18 @@ fn wanted(args: &ExportArgs) -> Option<(Option<Form>, Tolerance)> {
 fn spread(examples: &[Example], most: usize) -> Vec<Example> {
     let stride = (examples.len() / most.max(1)).max(1);
     examples.iter().step_by(stride).take(most).cloned().collect()
+}
+
+fn print_exported(out: &Path, manifest: &Manifest) {
+    let exported = format!("exported `{}` as {}", out.display(), manifest.weights);
+    let Some(parity) = &manifest.parity else {
+        return report::line(&format!("{exported}, not compared with libtorch"));
+    };
+    report::line(&format!(
+        "{exported}; float32: logits within {:.1e} of libtorch at {} positions, {} of {} greedy completions equal",
+        parity.max_logit_difference, parity.positions, parity.equal_greedy_completions, parity.prompts
+    ));
+    if parity.gate.is_some() {
+        report::line(&table(parity));
+    }
 }

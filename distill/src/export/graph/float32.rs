@@ -5,8 +5,8 @@ use pupil_models::config::StudentConfig;
 use pupil_models::family::{self, Linear, Ops, Projection, WeightShape};
 use pupil_models::graph;
 
+use super::MICROSOFT;
 use super::nodes::{Nodes, float, int};
-use super::{HEAD_DIM_UNIT, MICROSOFT};
 use crate::export::proto::code;
 use crate::export::{ExportError, rotary_table};
 
@@ -15,10 +15,6 @@ use crate::export::{ExportError, rotary_table};
 /// Activations are kept as `[tokens, width]`, because a plain `Gemm` then multiplies by a weight as Hugging Face stores it,
 /// `[out, in]`, and nothing has to be transposed, copied or stored twice.
 pub(super) fn emit(config: &StudentConfig, weights: &WeightsFile) -> Result<Nodes, ExportError> {
-    if !config.head_dim.is_multiple_of(HEAD_DIM_UNIT) {
-        let expected = format!("a multiple of {HEAD_DIM_UNIT}");
-        return Err(ExportError::Size { key: "head_dim", expected, found: config.head_dim });
-    }
     let mut ops = Float32Ops { config, weights, table: family::weights(config), nodes: Nodes::new() };
     ops.rotary_table();
     let logits = family::forward(config, &mut ops)?;

@@ -1,6 +1,7 @@
 //! `Ops` over ONNX: every operation becomes nodes, every weight an initializer whose bytes stay in `model.safetensors`.
 
 mod float32;
+mod native;
 mod nodes;
 
 use pupil_models::bundle::WeightsFile;
@@ -17,22 +18,31 @@ const ONNX_OPSET: i64 = 23;
 const IR_VERSION: i64 = 11;
 /// Domain of ONNX Runtime's own operators.
 const MICROSOFT: &str = "com.microsoft";
+/// Domain of our own operators.
+const PUPIL: &str = "pupil";
 
-/// ONNX Runtime's `GroupQueryAttention` rotates heads whose width is a multiple of this.
+/// Attention rotates heads whose width is a multiple of this, in ONNX Runtime's `GroupQueryAttention` and in ours.
 pub const HEAD_DIM_UNIT: usize = 16;
 
-/// Constructs the student's graph; its external data points into `weights`.
+/// Constructs the student's graph; its external data points into `weights`, a file of this format.
 ///
 /// # Errors
 /// A weight is missing from `weights`, or heads have a width that is no multiple of [`HEAD_DIM_UNIT`].
-pub fn build(config: &StudentConfig, weights: &WeightsFile) -> Result<proto::Model, ExportError> {
-    let nodes = float32::emit(config, weights)?;
+pub fn build(config: &StudentConfig, format: WeightFormat, weights: &WeightsFile) -> Result<proto::Model, ExportError> {
+    if !config.head_dim.is_multiple_of(HEAD_DIM_UNIT) {
+        let expected = format!("a multiple of {HEAD_DIM_UNIT}");
+        return Err(ExportError::Size { key: "head_dim", expected, found: config.head_dim });
+    }
+    let (nodes, domain) = match format {
+        WeightFormat::Float32 => (float32::emit(config, weights)?, MICROSOFT),
+        WeightFormat::Native(_) => (native::emit(config, weights)?, PUPIL),
+    };
     let graph = proto::Graph {
         name: "student".to_owned(),
         node: nodes.nodes,
         initializer: nodes.initializers,
-        input: graph::inputs(config, WeightFormat::Float32).iter().map(value_info).collect(),
-        output: graph::outputs(config, WeightFormat::Float32).iter().map(value_info).collect(),
+        input: graph::inputs(config, format).iter().map(value_info).collect(),
+        output: graph::outputs(config, format).iter().map(value_info).collect(),
     };
     let opset = |domain: &str, version| proto::OperatorSet { domain: domain.to_owned(), version };
     Ok(proto::Model {
@@ -40,7 +50,7 @@ pub fn build(config: &StudentConfig, weights: &WeightsFile) -> Result<proto::Mod
         producer_name: env!("CARGO_PKG_NAME").to_owned(),
         producer_version: env!("CARGO_PKG_VERSION").to_owned(),
         graph: Some(graph),
-        opset_import: vec![opset("", ONNX_OPSET), opset(MICROSOFT, 1)],
+        opset_import: vec![opset("", ONNX_OPSET), opset(domain, 1)],
     })
 }
 

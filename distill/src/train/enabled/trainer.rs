@@ -7,7 +7,7 @@ use tch::{Reduction, TchError, Tensor};
 
 use super::optimizer::{AdamW, clip};
 use super::state::{Buffers, CheckpointStore, Position};
-use crate::checkpoint::{flat_values, write_weights};
+use crate::checkpoint::{CheckpointWeights, write_weights};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::sample::TrainingSample;
@@ -266,12 +266,8 @@ fn write_final(path: &Path, table: &[WeightShape], values: &[f32]) -> Result<(),
 }
 
 fn initial_buffers(plan: &TrainPlan, table: &[WeightShape]) -> Result<Buffers, TrainError> {
-    let weights = match &plan.initial_weights {
-        Some(path) => {
-            let file = pupil_models::bundle::WeightsFile::open(path)?;
-            file.check_against(&plan.config, pupil_models::format::WeightFormat::Float32)?;
-            flat_values(&file, table)?
-        }
+    let weights = match &plan.initial_checkpoint {
+        Some(folder) => CheckpointWeights::open(folder, &plan.config)?.flat_values(table)?,
         None => initial_values(&plan.config, plan.settings.seed, plan.settings.initial_deviation),
     };
     let zeros = vec![0.0; weights.len()];

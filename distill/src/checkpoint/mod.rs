@@ -1,17 +1,18 @@
-//! The border between training and export: a Hugging Face style folder of `config.json`, `model.safetensors` and
-//! `tokenizer.json`, whoever wrote it.
+//! The border between training and export: a Hugging Face style folder of `config.json`, `model.safetensors` (or the several
+//! files of a large one) and `tokenizer.json`, whoever wrote it.
+
+mod weights;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use pupil_models::bundle::{BundleError, CONFIG, TOKENIZER, WEIGHTS, WeightsFile};
+use pupil_models::bundle::{BundleError, CONFIG, TOKENIZER};
 use pupil_models::config::StudentConfig;
-use pupil_models::digest::Digest;
 use pupil_models::durable;
 use pupil_models::family::WeightShape;
-use pupil_models::format::WeightFormat;
 use pupil_models::tokenizer::Tokenizer;
 use safetensors::tensor::{Dtype, View};
+pub use weights::CheckpointWeights;
 
 /// A checked checkpoint with mapped weights.
 #[derive(Debug)]
@@ -19,7 +20,7 @@ pub struct Checkpoint {
     folder: PathBuf,
     config: StudentConfig,
     tokenizer: Tokenizer,
-    weights: WeightsFile,
+    weights: CheckpointWeights,
 }
 
 impl Checkpoint {
@@ -31,19 +32,14 @@ impl Checkpoint {
         let config = StudentConfig::read(&folder.join(CONFIG))?;
         let tokenizer = Tokenizer::read(&folder.join(TOKENIZER))?;
         tokenizer.check_fits(&config)?;
-        let weights = WeightsFile::open(&folder.join(WEIGHTS))?;
-        weights.check_against(&config, WeightFormat::Float32)?;
+        let weights = CheckpointWeights::open(folder, &config)?;
         Ok(Self { folder: folder.to_owned(), config, tokenizer, weights })
     }
 
-    /// Digest of the weights file.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn digest(&self) -> Result<Digest, BundleError> {
-        let path = self.path(WEIGHTS);
-        let read = std::fs::File::open(&path).and_then(Digest::of_reader);
-        read.map_err(|source| BundleError::Read { path, source })
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The architecture.
@@ -60,7 +56,7 @@ impl Checkpoint {
 
     /// The mapped weights.
     #[must_use]
-    pub fn weights(&self) -> &WeightsFile {
+    pub fn weights(&self) -> &CheckpointWeights {
         &self.weights
     }
 
@@ -113,22 +109,4 @@ pub fn write_weights(path: &Path, table: &[WeightShape], values: &[f32]) -> std:
     let metadata = std::collections::HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(std::io::Error::other)?;
     durable::write(path, &bytes)
-}
-
-/// The values of every weight of `table`, one after the other.
-///
-/// # Errors
-/// A tensor is missing; [`WeightsFile::check_against`] rules that out.
-pub fn flat_values(weights: &WeightsFile, table: &[WeightShape]) -> Result<Vec<f32>, BundleError> {
-    let mut values = Vec::new();
-    for WeightShape { name, shape } in table {
-        let bytes = weights.bytes(name).ok_or_else(|| BundleError::Tensor {
-            path: weights.path().to_owned(),
-            tensor: name.clone(),
-            expected: format!("F32 {shape:?}"),
-            found: "none".to_owned(),
-        })?;
-        values.extend(bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)));
-    }
-    Ok(values)
 }
