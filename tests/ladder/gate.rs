@@ -24,7 +24,10 @@ fn proved() -> Proved {
 }
 
 /// A ladder of 1,000 questions with these forms measured; whether each is inside.
-fn measured(forms: &[(&str, Script)], force: bool) -> (Vec<bool>, impl FnOnce(&str, bool) -> Result<Parity, ExportError>) {
+fn measured(
+    forms: &[(&str, Script)],
+    force: bool,
+) -> (Vec<bool>, impl FnOnce(&str, bool) -> Result<Parity, ExportError>) {
     let examples = Box::leak(Box::new(examples(1000)));
     let interrupt = Box::leak(Box::new(Interrupt::new()));
     let plan = GatePlan { within: "1pp".parse().unwrap(), examples, force };
@@ -79,7 +82,10 @@ fn too_few_questions_to_show_anything_are_refused_before_any_form_is_measured() 
     let error = Ladder::new(&mut TRAINED.engine(), proved(), &TRAINED, plan, &interrupt).unwrap_err();
     let message = error.to_string();
     assert_eq!(error.code(), "E_FEW_QUESTIONS");
-    assert!(message.starts_with("gate: expected at least 3") && message.ends_with("1pp can be shown, found 100"), "{message}");
+    assert!(
+        message.starts_with("gate: expected at least 3") && message.ends_with("1pp can be shown, found 100"),
+        "{message}"
+    );
     let forced = GatePlan { force: true, ..plan };
     assert!(Ladder::new(&mut TRAINED.engine(), proved(), &TRAINED, forced, &interrupt).is_ok());
 }

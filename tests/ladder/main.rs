@@ -32,7 +32,8 @@ impl Script {
     fn logits(self, seen: &[u32]) -> Vec<f32> {
         let bytes: Vec<u8> = seen.iter().map(|&id| id as u8).collect();
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        let question = text.strip_prefix("Q: ").and_then(|text| text.split_once(PROMPT_END)).map_or("", |(text, _)| text);
+        let question =
+            text.strip_prefix("Q: ").and_then(|text| text.split_once(PROMPT_END)).map_or("", |(text, _)| text);
         let next = (self.writes)(question).as_bytes().get(completion(seen).len()).map_or(END, |&byte| byte.into());
         let mut logits = vec![0.0; VOCAB];
         logits[next as usize] = self.certainty;

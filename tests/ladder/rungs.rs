@@ -104,7 +104,8 @@ fn answers_are_graded_as_an_evaluation_grades_them() {
     let right = parity::right_answers(&mut TRAINED.engine(), &examples(20), &Interrupt::new(), |_| false).unwrap();
     let expected: Vec<bool> = (0..20).map(|number| number % 10 != 0).collect();
     assert_eq!(right, expected);
-    let some = parity::right_answers(&mut TRAINED.engine(), &examples(20), &Interrupt::new(), |so_far| so_far.len() == 5);
+    let some =
+        parity::right_answers(&mut TRAINED.engine(), &examples(20), &Interrupt::new(), |so_far| so_far.len() == 5);
     assert_eq!(some.unwrap(), expected[..5]);
 }
 

@@ -6,6 +6,7 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use prost::Message;
 use pupil_distill::checkpoint::{Checkpoint, write_weights};
 use pupil_distill::dataset::Example;
 use pupil_distill::export::search::Form;
@@ -17,7 +18,6 @@ use pupil_models::family::{self, NativeTensor, WeightShape, native_tensors};
 use pupil_models::format::WeightFormat;
 use pupil_models::packed::Precision;
 use pupil_runtime::{Engine, Request};
-use prost::Message;
 use tempfile::TempDir;
 
 use crate::students::{tiny, write_checkpoint};
@@ -116,8 +116,7 @@ impl Bench {
 }
 
 /// Only the matrices that write a layer's attention matter; all others are stored without loss.
-const ATTENTION_MATTERS: StandIn =
-    StandIn { share: |name| if name.ends_with("o_proj.weight") { 0.5 } else { 0.0 } };
+const ATTENTION_MATTERS: StandIn = StandIn { share: |name| if name.ends_with("o_proj.weight") { 0.5 } else { 0.0 } };
 /// Nothing is lost in any form.
 const LOSSLESS: StandIn = StandIn { share: |_| 0.0 };
 /// Every matrix in 4 bits is worthless.

@@ -202,8 +202,6 @@ pub mod code {
     pub const INT32: i32 = 6;
     /// `DataType.INT64`.
     pub const INT64: i32 = 7;
-    /// `DataType.FLOAT16`.
-    pub const FLOAT16: i32 = 10;
     /// `DataLocation.EXTERNAL`.
     pub const EXTERNAL: i32 = 1;
 }

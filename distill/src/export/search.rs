@@ -194,7 +194,8 @@ mod tests {
             }
             let is_raised = |matrix: &&Matrix| form.precision(&matrix.name) == Some(Precision::Eight);
             let bytes = 1000 + self.matrices.iter().filter(is_raised).map(|matrix| matrix.extra_bytes).sum::<u64>();
-            let lost: f64 = self.matrices.iter().filter(|matrix| !is_raised(matrix)).map(|matrix| matrix.divergence).sum();
+            let lost: f64 =
+                self.matrices.iter().filter(|matrix| !is_raised(matrix)).map(|matrix| matrix.divergence).sum();
             Ok(Trial { bytes, inside: lost <= self.budget })
         }
 

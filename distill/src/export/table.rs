@@ -61,7 +61,10 @@ fn line(row: &[String; 8], widths: &[usize; 8]) -> String {
 fn verdict(parity: &Parity) -> Option<String> {
     let gate = parity.gate.as_ref()?;
     let standing = if gate.inside { "inside" } else { "OUTSIDE, forced" };
-    Some(format!("* in the bundle: {standing} {}pp of accuracy lost at the low end of the interval", gate.within_points))
+    Some(format!(
+        "* in the bundle: {standing} {}pp of accuracy lost at the low end of the interval",
+        gate.within_points
+    ))
 }
 
 #[cfg(test)]
@@ -70,8 +73,7 @@ mod tests {
     use pupil_models::bundle::{Gate, GreedyAgreement, LogitError};
 
     fn rung(form: &str, bytes: u64, answers: Option<AnswerFlips>) -> Rung {
-        let completions =
-            LogitError { positions: 9, max: 0.25, rms: 0.031, mean_kl: 0.0012, max_kl: 0.5, same_top: 9 };
+        let completions = LogitError { positions: 9, max: 0.25, rms: 0.031, mean_kl: 0.0012, max_kl: 0.5, same_top: 9 };
         let greedy = GreedyAgreement { completions: 200, equal: 187, common_tokens: None };
         Rung { form: form.to_owned(), bytes, prompts: LogitError::default(), completions, greedy, answers }
     }
@@ -93,7 +95,8 @@ mod tests {
         let text = table(&parity);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 4, "{text}");
-        let columns = |line: &str| line.split("  ").filter(|part| !part.is_empty()).map(str::trim).collect::<Vec<_>>().join("|");
+        let columns =
+            |line: &str| line.split("  ").filter(|part| !part.is_empty()).map(str::trim).collect::<Vec<_>>().join("|");
         assert_eq!(columns(lines[0]), HEADER.join("|"));
         assert_eq!(columns(lines[1]), "float32|4.00|2.5e-1|3.1e-2|1.2e-3|5.0e-1|187 of 200|—");
         assert_eq!(

@@ -19,7 +19,7 @@ pub(super) fn export(
     ladder: Ladder<'_, ReferenceStudent>,
 ) -> Result<Manifest, ExportError> {
     let staged = Some((Form::FLOAT32, staged));
-    let mut bench = Bench { plan, quantised, checkpoint, ladder, staged };
+    let mut bench = Bench { plan, checkpoint, ladder, staged };
     let (form, inside) = match &quantised.form {
         None => (cheapest(&mut bench)?, true),
         Some(form) if *form == Form::FLOAT32 => (Form::FLOAT32, true),
@@ -31,7 +31,6 @@ pub(super) fn export(
 
 struct Bench<'a> {
     plan: &'a ExportPlan<'a>,
-    quantised: &'a QuantisedPlan<'a>,
     checkpoint: &'a Checkpoint,
     ladder: Ladder<'a, ReferenceStudent>,
     /// The form that is written at the moment.

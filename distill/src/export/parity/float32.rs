@@ -145,13 +145,7 @@ mod tests {
     use super::*;
 
     fn measured(max_logit_difference: f32, max_logit: Option<f32>, equal: usize) -> Parity {
-        Parity {
-            prompts: 5,
-            max_logit_difference,
-            max_logit,
-            equal_greedy_completions: equal,
-            ..Parity::default()
-        }
+        Parity { prompts: 5, max_logit_difference, max_logit, equal_greedy_completions: equal, ..Parity::default() }
     }
 
     #[test]

@@ -133,7 +133,8 @@ mod tests {
         assert!((sums.largest() - 8.0).abs() < 1e-6);
         // Softmax of (3, 1) is (σ(2), σ(-2)), of (0, 5) it is (σ(-5), σ(5)).
         let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
-        let kl = sigmoid(2.0) * (sigmoid(2.0) / sigmoid(-5.0)).ln() + sigmoid(-2.0) * (sigmoid(-2.0) / sigmoid(5.0)).ln();
+        let kl =
+            sigmoid(2.0) * (sigmoid(2.0) / sigmoid(-5.0)).ln() + sigmoid(-2.0) * (sigmoid(-2.0) / sigmoid(5.0)).ln();
         assert!((error.max_kl - kl).abs() < 1e-9 && (error.mean_kl - kl / 2.0).abs() < 1e-9, "{error:?} {kl}");
     }
 
