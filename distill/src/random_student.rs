@@ -138,3 +138,62 @@ fn write_weights(plan: &RandomStudentPlan<'_>, path: &Path, interrupt: &Interrup
     bar.finish();
     file.finish().map_err(failed)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use pupil_models::preset::Preset;
+
+    use super::*;
+    use crate::checkpoint::Checkpoint;
+
+    #[test]
+    fn it_is_a_checkpoint_and_the_same_seed_writes_the_same_bytes() {
+        let root = tempfile::tempdir().unwrap();
+        let config = Preset::Micro.config().unwrap();
+        let write = |name: &str, seed: u64, element: WeightElement| {
+            let target = root.path().join(name);
+            write(
+                &RandomStudentPlan { config: &config, seed, element, tokenizer: None, target: &target },
+                &Interrupt::new(),
+            )
+            .unwrap();
+            target
+        };
+        let [first, second, other] =
+            [("first", 1), ("second", 1), ("other", 2)].map(|(name, seed)| write(name, seed, WeightElement::Float32));
+        for name in [CONFIG, CONTRACT, TOKENIZER, WEIGHTS] {
+            assert!(fs::read(first.join(name)).unwrap() == fs::read(second.join(name)).unwrap(), "{name}");
+        }
+        assert!(fs::read(first.join(WEIGHTS)).unwrap() != fs::read(other.join(WEIGHTS)).unwrap());
+        let table = family::weights(&config);
+        let values = |folder: &Path| Checkpoint::open(folder).unwrap().weights().flat_values(&table).unwrap();
+        let narrow = values(&write("narrow", 1, WeightElement::BFloat16));
+        let expected = values(&first).into_iter().map(|value| bf16::from_f32(value).to_f32());
+        assert!(expected.eq(narrow));
+    }
+
+    #[test]
+    fn a_tokenizer_of_another_student_is_refused_and_nothing_is_left() {
+        let root = tempfile::tempdir().unwrap();
+        let config = Preset::Micro.config().unwrap();
+        let tokenizer = root.path().join("tokenizer.json");
+        vocabulary::write_random(2000, 0, 1, &tokenizer).unwrap();
+        let target = root.path().join("student");
+        let plan = RandomStudentPlan {
+            config: &config,
+            seed: 1,
+            element: WeightElement::Float32,
+            tokenizer: Some(&tokenizer),
+            target: &target,
+        };
+        let error = write(&plan, &Interrupt::new()).unwrap_err();
+        assert!(matches!(error, RandomStudentError::Tokenizer(TokenizerError::DoesNotFit { .. })), "{error}");
+        let interrupt = Interrupt::new();
+        interrupt.request();
+        let plan = RandomStudentPlan { tokenizer: None, ..plan };
+        assert!(matches!(write(&plan, &interrupt), Err(RandomStudentError::Interrupted)));
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+}

@@ -31,6 +31,18 @@ pub enum ElementType {
     Int64,
 }
 
+impl ElementType {
+    /// Bytes of an element.
+    #[must_use]
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::Float16 => 2,
+            Self::Float32 | Self::Int32 => 4,
+            Self::Int64 => 8,
+        }
+    }
+}
+
 /// One dimension of a graph value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dimension {

@@ -107,14 +107,18 @@ pub fn export(plan: &ExportPlan<'_>, interrupt: &Interrupt) -> Result<Manifest, 
     trials::export(plan, quantised, &checkpoint, staged, ladder)
 }
 
-/// Exports a checkpoint without comparing it with libtorch, as its manifest tells: for weights that nobody trained.
+/// Exports a checkpoint in any format without comparing it with libtorch, as its manifest tells: for weights that nobody
+/// trained.
 ///
 /// # Errors
 /// As [`export`].
-pub fn export_without_parity(plan: &ExportPlan<'_>, interrupt: &Interrupt) -> Result<Manifest, ExportError> {
+pub fn export_without_parity(
+    plan: &ExportPlan<'_>,
+    format: WeightFormat,
+    interrupt: &Interrupt,
+) -> Result<Manifest, ExportError> {
     let checkpoint = Checkpoint::open(plan.checkpoint)?;
-    let form = plan.quantised.as_ref().and_then(|quantised| quantised.form.clone());
-    Staged::write(plan, &checkpoint, &form.unwrap_or(Form::FLOAT32), interrupt)?.seal(None)
+    Staged::write(plan, &checkpoint, &Form::Uniform(format), interrupt)?.seal(None)
 }
 
 /// Constructs a float32 bundle without a proof of parity: for tests.
@@ -131,5 +135,5 @@ pub fn export_unproved(
     let threads = NonZeroUsize::MIN;
     let plan =
         ExportPlan { checkpoint, contract, name, questions: &[], quantised: None, threads, force: false, target };
-    export_without_parity(&plan, &Interrupt::new())
+    export_without_parity(&plan, WeightFormat::Float32, &Interrupt::new())
 }

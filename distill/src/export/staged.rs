@@ -35,8 +35,12 @@ impl Staged {
         };
         writer.add(bundle::CONTRACT, plan.contract.to_json().as_bytes())?;
         writer.add(bundle::GENERATION_CONFIG, generation_config(checkpoint, plan.contract).as_bytes())?;
-        for name in [bundle::TOKENIZER, bundle::CONFIG] {
-            writer.add_copy(name, &checkpoint.path(name))?;
+        writer.add_copy(bundle::TOKENIZER, &checkpoint.path(bundle::TOKENIZER))?;
+        if weights == WeightFormat::Float32 && checkpoint.weights().whole_float32().is_none() {
+            // The checkpoint's own would tell Hugging Face tools that the weights are as narrow as they were.
+            writer.add(bundle::CONFIG, checkpoint.config().to_json().as_bytes())?;
+        } else {
+            writer.add_copy(bundle::CONFIG, &checkpoint.path(bundle::CONFIG))?;
         }
         let manifest = manifest(plan, checkpoint, weights, &writer)?;
         writer.write_manifest(&manifest)?;

@@ -1,6 +1,6 @@
 //! Whether weights files hold what an architecture and a format ask for.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, TensorInfo};
@@ -28,10 +28,29 @@ impl WeightsFile {
         check(std::slice::from_ref(self), &table)
     }
 
+    /// Bytes of the file's tensors by what they are: the precision of packed matrices, or the element type.
+    #[must_use]
+    pub fn bytes_by_kind(&self, config: &StudentConfig) -> BTreeMap<String, usize> {
+        let native = native_by_name(config);
+        let mut kinds = BTreeMap::new();
+        for (name, info) in self.metadata().tensors() {
+            let bytes = self.bytes_of(info).len();
+            let precision = match (info.dtype, native.get(&name)) {
+                (Dtype::U8, Some(NativeTensor::Matrix(matrix))) => matrix.precision_of(bytes),
+                _ => None,
+            };
+            let kind = match precision {
+                Some(precision) => format!("{}-bit matrices", precision.bits()),
+                None => format!("{:?}", info.dtype),
+            };
+            *kinds.entry(kind).or_default() += bytes;
+        }
+        kinds
+    }
+
     /// Refuses NaN and infinite weights; reads every byte of them.
     pub fn check_finite(&self, config: &StudentConfig) -> Result<(), BundleError> {
-        let native: HashMap<String, NativeTensor> =
-            family::native_tensors(config).into_iter().map(|tensor| (tensor.name().to_owned(), tensor)).collect();
+        let native = native_by_name(config);
         for (name, info) in self.metadata().tensors() {
             let bytes = self.bytes_of(info);
             let found = match (info.dtype, native.get(&name)) {
@@ -63,6 +82,10 @@ impl WeightsFile {
 /// Names the file, the tensor, what was expected and what was found.
 pub fn check_checkpoint(files: &[WeightsFile], config: &StudentConfig) -> Result<(), BundleError> {
     check(files, &checkpoint_table(config, &[Dtype::F32, Dtype::F16, Dtype::BF16]))
+}
+
+fn native_by_name(config: &StudentConfig) -> HashMap<String, NativeTensor> {
+    family::native_tensors(config).into_iter().map(|tensor| (tensor.name().to_owned(), tensor)).collect()
 }
 
 fn checkpoint_table(config: &StudentConfig, dtypes: &'static [Dtype]) -> Vec<Expected> {

@@ -188,7 +188,7 @@ fn export_foreign(args: &ExportArgs, checkpoint: &Path, contract: &Path, out: &P
         target: out,
     };
     let manifest = if args.without_parity {
-        export_without_parity(&plan, &interrupt)
+        export_without_parity(&plan, args.format.unwrap_or_default(), &interrupt)
     } else {
         export_checkpoint(&plan, &interrupt)
     }?;

@@ -18,8 +18,6 @@ const ONNX_OPSET: i64 = 23;
 const IR_VERSION: i64 = 11;
 /// Domain of ONNX Runtime's own operators.
 const MICROSOFT: &str = "com.microsoft";
-/// Domain of our own operators.
-const PUPIL: &str = "pupil";
 
 /// Attention rotates heads whose width is a multiple of this, in ONNX Runtime's `GroupQueryAttention` and in ours.
 pub const HEAD_DIM_UNIT: usize = 16;
@@ -35,7 +33,7 @@ pub fn build(config: &StudentConfig, format: WeightFormat, weights: &WeightsFile
     }
     let (nodes, domain) = match format {
         WeightFormat::Float32 => (float32::emit(config, weights)?, MICROSOFT),
-        WeightFormat::Native(_) => (native::emit(config, weights)?, PUPIL),
+        WeightFormat::Native(_) => (native::emit(config, weights)?, graph::NATIVE_DOMAIN),
     };
     let graph = proto::Graph {
         name: "student".to_owned(),

@@ -8,10 +8,9 @@ use std::collections::HashMap;
 use pupil_models::bundle::WeightsFile;
 use pupil_models::config::StudentConfig;
 use pupil_models::family::{self, Linear, NativeMatrix, NativeTensor, Ops, bias_name};
-use pupil_models::graph;
+use pupil_models::graph::{self, NATIVE_DOMAIN};
 use pupil_models::packed::Precision;
 
-use super::PUPIL;
 use super::nodes::{Nodes, float, int};
 use crate::export::ExportError;
 use crate::export::proto::code;
@@ -28,7 +27,13 @@ pub(super) fn emit(config: &StudentConfig, weights: &WeightsFile) -> Result<Node
     let mut ops = NativeOps { config, weights, tensors, nodes: Nodes::new() };
     let bytes = frequencies(config).iter().flat_map(|frequency| frequency.to_le_bytes()).collect();
     ops.nodes.constant(FREQUENCIES, code::DOUBLE, &[config.head_dim / 2], bytes);
-    ops.nodes.node("RotaryPhases", PUPIL, &[graph::INPUT_IDS, graph::LAST_POSITION, FREQUENCIES], &[PHASES], vec![]);
+    ops.nodes.node(
+        "RotaryPhases",
+        NATIVE_DOMAIN,
+        &[graph::INPUT_IDS, graph::LAST_POSITION, FREQUENCIES],
+        &[PHASES],
+        vec![],
+    );
     let logits = family::forward(config, &mut ops)?;
     let logits = ops.whole(&logits)?;
     ops.nodes.logits(&logits, config.vocab_size);
@@ -133,7 +138,7 @@ impl NativeOps<'_> {
             int("gated", i64::from(product.gated)),
             float("epsilon", epsilon),
         ];
-        Ok(self.nodes.value_of("Linear", PUPIL, &inputs, attributes))
+        Ok(self.nodes.value_of("Linear", NATIVE_DOMAIN, &inputs, attributes))
     }
 }
 
@@ -148,7 +153,7 @@ impl Ops for NativeOps<'_> {
             int("columns", matrix.columns as i64),
             int("bits", precision.bits() as i64),
         ];
-        Ok(Activation::Value(self.nodes.value_of("Embedding", PUPIL, &[graph::INPUT_IDS, weight], attributes)))
+        Ok(Activation::Value(self.nodes.value_of("Embedding", NATIVE_DOMAIN, &[graph::INPUT_IDS, weight], attributes)))
     }
 
     fn linear(&mut self, input: &Activation, linear: &Linear) -> Result<Activation, ExportError> {
@@ -175,7 +180,7 @@ impl Ops for NativeOps<'_> {
             int("kv_heads", self.config.kv_heads as i64),
             int("head_dim", self.config.head_dim as i64),
         ];
-        self.nodes.node("Attention", PUPIL, &inputs, &outputs, attributes);
+        self.nodes.node("Attention", NATIVE_DOMAIN, &inputs, &outputs, attributes);
         Ok(Activation::Value(attended))
     }
 
