@@ -21,7 +21,7 @@ use pupil_runtime::backend::scripted::ScriptedBackend;
 use support::{END, PROMPT_END, VOCAB, byte_tokenizer, completion, config};
 
 /// What a student writes about a question, and how sure it is of every token.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Script {
     writes: fn(&str) -> String,
     certainty: f32,

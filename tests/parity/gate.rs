@@ -74,7 +74,13 @@ fn one_wrong_weight_does_not_pass() {
     write_checkpoint(&right, &tiny(), 1);
     write_checkpoint(&wrong, &tiny(), 1);
     let reference = ReferenceStudent::open(&Checkpoint::open(&right).unwrap(), 1).unwrap();
-    let range = Checkpoint::open(&wrong).unwrap().weights().range("model.layers.1.mlp.down_proj.weight").unwrap();
+    let range = Checkpoint::open(&wrong)
+        .unwrap()
+        .weights()
+        .whole_float32()
+        .unwrap()
+        .range("model.layers.1.mlp.down_proj.weight")
+        .unwrap();
     let mut bytes = fs::read(wrong.join(WEIGHTS)).unwrap();
     let weight: &mut [u8; 4] = bytes[range.offset..].first_chunk_mut().unwrap();
     *weight = (f32::from_le_bytes(*weight) + 0.01).to_le_bytes();
@@ -104,7 +110,7 @@ fn a_student_that_misses_parity_gets_no_bundle() {
     write_checkpoint(&checkpoint, &tiny(), 1);
     let opened = Checkpoint::open(&checkpoint).unwrap();
     let queries = [0, 1].map(|layer| format!("model.layers.{layer}.self_attn.q_proj.weight"));
-    let queries = queries.map(|name| opened.weights().range(&name).unwrap());
+    let queries = queries.map(|name| opened.weights().whole_float32().unwrap().range(&name).unwrap());
     drop(opened);
     let mut bytes = fs::read(checkpoint.join(WEIGHTS)).unwrap();
     for query in queries {
@@ -123,7 +129,8 @@ fn a_weight_that_is_no_number_gets_no_bundle() {
     let root = tempfile::tempdir().unwrap();
     let checkpoint = root.path().join("checkpoint");
     write_checkpoint(&checkpoint, &tiny(), 1);
-    let range = Checkpoint::open(&checkpoint).unwrap().weights().range("model.norm.weight").unwrap();
+    let range =
+        Checkpoint::open(&checkpoint).unwrap().weights().whole_float32().unwrap().range("model.norm.weight").unwrap();
     let mut bytes = fs::read(checkpoint.join(WEIGHTS)).unwrap();
     bytes[range.offset + 8..range.offset + 12].copy_from_slice(&f32::NAN.to_le_bytes());
     fs::write(checkpoint.join(WEIGHTS), bytes).unwrap();
