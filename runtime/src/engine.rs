@@ -117,6 +117,36 @@ impl<B: Backend> Engine<B> {
     /// # Errors
     /// [`GenerateError`] if there are no tokens, or more than the context, or the forward pass fails.
     pub fn logits(&mut self, tokens: &[TokenId]) -> Result<Vec<f32>, GenerateError> {
+        let mut logits = Vec::with_capacity(tokens.len() * self.backend.vocab_size());
+        self.visit_logits(tokens, NonZeroUsize::MAX, |_, rows| {
+            logits.extend_from_slice(rows);
+            Ok::<(), GenerateError>(())
+        })?;
+        Ok(logits)
+    }
+
+    /// As [`Self::logits`], but at most `rows` positions at a time, so that a long sequence over a large vocabulary needs
+    /// little memory: `visit` is given the first of the positions and their logits, `[up to rows, vocab_size]`.
+    ///
+    /// # Errors
+    /// As [`Self::logits`], and the first error of `visit`.
+    pub fn visit_logits<E: From<GenerateError>>(
+        &mut self,
+        tokens: &[TokenId],
+        rows: NonZeroUsize,
+        mut visit: impl FnMut(usize, &[f32]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.check_sequence(tokens)?;
+        self.reset_cache(tokens.len()).map_err(GenerateError::from)?;
+        let mut first = 0;
+        for chunk in tokens.chunks(rows.get().min(PREFILL_TOKENS)) {
+            visit(first, self.forward(chunk, chunk.len()).map_err(GenerateError::from)?)?;
+            first += chunk.len();
+        }
+        Ok(())
+    }
+
+    fn check_sequence(&self, tokens: &[TokenId]) -> Result<(), GenerateError> {
         let context = self.student.config.context_tokens;
         if tokens.is_empty() {
             return Err(GenerateError::EmptyPrompt);
@@ -124,13 +154,7 @@ impl<B: Backend> Engine<B> {
         if tokens.len() > context {
             return Err(GenerateError::ContextExceeded { prompt_tokens: tokens.len(), budget: 0, context });
         }
-        self.student.check_tokens(tokens)?;
-        self.reset_cache(tokens.len())?;
-        let mut logits = Vec::with_capacity(tokens.len() * self.backend.vocab_size());
-        for chunk in tokens.chunks(PREFILL_TOKENS) {
-            logits.extend_from_slice(self.forward(chunk, chunk.len())?);
-        }
-        Ok(logits)
+        self.student.check_tokens(tokens)
     }
 
     /// The student's architecture.

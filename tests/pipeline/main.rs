@@ -13,6 +13,7 @@ mod training;
 
 mod chain;
 mod data;
+mod forms;
 mod loss;
 mod resume;
 mod samples;

@@ -1,5 +1,6 @@
 //! The experiment file: what the user typed ([`Experiment`], TOML), validated into what the program needs ([`Plan`]).
 
+mod export;
 mod file;
 mod measurement;
 mod plan;
@@ -12,13 +13,13 @@ mod train;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+pub use export::{ExportTable, GateSettings};
 pub use file::{ExperimentFile, FilePlan};
 pub use measurement::{MeasuredStudent, MeasuredStudentPlan, Measurement, MeasurementPlan, PromptingTable};
 pub use plan::{EvalPlan, Plan, SourcePlan, StudentPlan};
 use pupil_models::answer::{AnswerKind, Grader};
 use pupil_models::bundle::BundleError;
 use pupil_models::contract::{Budgets, CONTRACT_VERSION, ContractError, ReasoningContract, StepRule};
-use pupil_models::format::WeightFormat;
 pub use self_training::{SelfTraining, rounds};
 use serde::{Deserialize, Serialize};
 pub use source::Source;
@@ -187,22 +188,6 @@ pub struct FilterTable {
     /// What is looked for in kept rationales and counted, without rejecting any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub report: Vec<Criterion>,
-}
-
-/// The export.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ExportTable {
-    /// Prompts on which parity is proved.
-    pub parity_prompts: usize,
-    /// How the bundle stores its weights.
-    pub format: WeightFormat,
-}
-
-impl Default for ExportTable {
-    fn default() -> Self {
-        Self { parity_prompts: 200, format: WeightFormat::default() }
-    }
 }
 
 /// What the student is tested on.

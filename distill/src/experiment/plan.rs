@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 
 use pupil_models::answer::Grader;
 use pupil_models::contract::ReasoningContract;
-use pupil_models::format::WeightFormat;
 
 use super::student::ScratchSizes;
-use super::{Experiment, ExperimentError, Method, Source, require};
+use super::{Experiment, ExperimentError, GateSettings, Method, Source, require};
 use crate::checkpoint::Checkpoint;
 use crate::dataset::SplitReference;
 use crate::eval::harness::Subject;
@@ -44,8 +43,10 @@ pub struct Plan {
     pub train: TrainSettings,
     /// Prompts on which parity is proved.
     pub parity_prompts: usize,
-    /// How the bundle stores its weights.
-    pub format: WeightFormat,
+    /// How another form than float32 is chosen; `None` for float32.
+    pub gate: Option<GateSettings>,
+    /// Export the student even if it is outside its tolerance; no experiment says so, only a command.
+    pub force: bool,
     /// What the student is tested on.
     pub evals: Vec<EvalPlan>,
     /// What all this was made from, as typed; its paths are relative to the experiment file's folder.
@@ -114,9 +115,9 @@ impl Plan {
         let has_budgets = experiment.eval.iter().all(|eval| !eval.budgets.contains(&0));
         require("eval.budgets", has_budgets, "numbers above 0", 0)?;
         require("source", !experiment.source.is_empty(), "at least one", "none")?;
-        require("export.parity_prompts", experiment.export.parity_prompts > 0, "a number above 0", 0)?;
         check_endpoints(&experiment.source)?;
         let contract = contract(experiment)?;
+        let train = experiment.train.settings()?;
         Ok(Self {
             name: name.clone(),
             folder: runs.join(name),
@@ -128,9 +129,10 @@ impl Plan {
             training_questions: experiment.training_questions,
             training_rationales: experiment.training_rationales,
             student: student(experiment, base)?,
-            train: experiment.train.settings()?,
             parity_prompts: experiment.export.parity_prompts,
-            format: experiment.export.format,
+            gate: experiment.export.gate(base, train.held_out)?,
+            train,
+            force: false,
             evals: experiment.eval.iter().map(|table| eval_plan(table, base)).collect(),
             experiment: experiment.clone(),
         })
@@ -207,7 +209,7 @@ fn student(experiment: &Experiment, base: &Path) -> Result<StudentPlan, Experime
     Ok(StudentPlan::Scratch { sizes: table.sizes()?, vocabulary })
 }
 
-fn resolve_split(split: &SplitReference, base: &Path) -> SplitReference {
+pub(super) fn resolve_split(split: &SplitReference, base: &Path) -> SplitReference {
     SplitReference { path: base.join(&split.path), name: split.name.clone() }
 }
 

@@ -77,6 +77,28 @@ impl From<Tensor> for Columns {
     }
 }
 
+/// The first part of [`logits`]: what the last layer leaves, `[batch, sequence, hidden_size]`.
+pub(crate) fn hidden(
+    config: &StudentConfig,
+    weights: &FlatWeights,
+    rotary: &Rotary,
+    batch: &TokenBatch,
+) -> Result<Tensor, TchError> {
+    family::hidden(config, &mut EagerOps { config, weights, rotary, batch })?.whole()
+}
+
+/// The second part of [`logits`], of the batch's wanted rows.
+pub(crate) fn logits_of(
+    config: &StudentConfig,
+    weights: &FlatWeights,
+    rotary: &Rotary,
+    batch: &TokenBatch,
+    hidden: &Tensor,
+) -> Result<Tensor, TchError> {
+    let hidden = Columns::from(hidden.shallow_clone());
+    family::logits(config, &mut EagerOps { config, weights, rotary, batch }, &hidden)?.whole()
+}
+
 struct EagerOps<'a> {
     config: &'a StudentConfig,
     weights: &'a FlatWeights,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BundleError, MANIFEST, RECORDED_FILES};
+use super::{BundleError, MANIFEST, Parity, RECORDED_FILES};
 use crate::digest::Digest;
 use crate::family::Family;
 use crate::format::WeightFormat;
@@ -46,20 +46,6 @@ pub struct Provenance {
     pub created_by: String,
     /// Digest of the checkpoint's weights.
     pub checkpoint: Digest,
-}
-
-/// The exported graph against libtorch on the same weights.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Parity {
-    /// Prompts that were compared.
-    pub prompts: usize,
-    /// Positions whose logits were compared.
-    pub positions: usize,
-    /// Largest absolute difference of a logit.
-    pub max_logit_difference: f32,
-    /// Prompts whose greedy completions are equal, token by token.
-    pub equal_greedy_completions: usize,
 }
 
 /// Size and digest of a file.

@@ -7,6 +7,7 @@ mod check;
 mod error;
 mod manifest;
 mod map;
+mod parity;
 mod weights;
 mod writer;
 
@@ -15,7 +16,8 @@ use std::path::{Path, PathBuf};
 
 pub use check::check_checkpoint;
 pub use error::BundleError;
-pub use manifest::{FORMAT_VERSION, FileRecord, Manifest, Parity, Provenance};
+pub use manifest::{FORMAT_VERSION, FileRecord, Manifest, Provenance};
+pub use parity::{AnswerFlips, Gate, GreedyAgreement, LogitError, Parity, Rung, Spread};
 pub use weights::{TensorRange, WeightsFile};
 pub use writer::BundleWriter;
 
