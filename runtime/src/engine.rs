@@ -1,5 +1,6 @@
 //! The engine: a loaded student, ready to answer one question after the other.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
