@@ -24,5 +24,6 @@ pub mod digest;
 pub mod durable;
 pub mod family;
 pub mod graph;
+mod map;
 pub mod step;
 pub mod tokenizer;
