@@ -52,7 +52,7 @@ pub fn export(plan: &ExportPlan<'_>, interrupt: &Interrupt) -> Result<Manifest, 
     checkpoint.weights().check_finite()?;
     let reference = ReferenceStudent::open(&checkpoint, plan.threads.get())?;
     let writer = BundleWriter::create(plan.target)?;
-    add_files(&writer, &checkpoint, plan.contract)?;
+    add_files(&writer, &checkpoint, plan)?;
     let mut manifest = manifest(plan, &checkpoint, &writer)?;
     writer.write_manifest(&manifest)?;
     let parity = prove(&writer, plan, &reference, interrupt)?;
@@ -74,22 +74,25 @@ pub fn export_unproved(
     target: &Path,
 ) -> Result<Manifest, ExportError> {
     let checkpoint_files = Checkpoint::open(checkpoint)?;
-    let writer = BundleWriter::create(target)?;
-    add_files(&writer, &checkpoint_files, contract)?;
     let threads = std::num::NonZeroUsize::MIN;
     let plan = ExportPlan { checkpoint, contract, name, questions: &[], threads, force: false, target };
+    let writer = BundleWriter::create(target)?;
+    add_files(&writer, &checkpoint_files, &plan)?;
     let manifest = manifest(&plan, &checkpoint_files, &writer)?;
     writer.write_manifest(&manifest)?;
     writer.seal()?;
     Ok(manifest)
 }
 
-fn add_files(writer: &BundleWriter, checkpoint: &Checkpoint, contract: &ReasoningContract) -> Result<(), ExportError> {
+fn add_files(writer: &BundleWriter, checkpoint: &Checkpoint, plan: &ExportPlan<'_>) -> Result<(), ExportError> {
+    let contract = plan.contract;
     let model = build(checkpoint.config(), checkpoint.weights())?;
     writer.add(bundle::GRAPH, &model.encode_to_vec())?;
     writer.add(bundle::CONTRACT, contract.to_json().as_bytes())?;
     writer.add(bundle::GENERATION_CONFIG, generation_config(checkpoint, contract).as_bytes())?;
-    for name in [bundle::WEIGHTS, bundle::TOKENIZER, bundle::CONFIG] {
+    // What has no tables is parsed by the library at every start, as `pupil inspect` shows.
+    writer.add_tokenizer(&checkpoint.path(bundle::TOKENIZER), plan.questions)?;
+    for name in [bundle::WEIGHTS, bundle::CONFIG] {
         writer.add_copy(name, &checkpoint.path(name))?;
     }
     Ok(())

@@ -29,7 +29,13 @@ fn describe(bundle: &Bundle) -> anyhow::Result<Value> {
         "parameters": config.parameter_count(),
         "kv_bytes_per_token": config.kv_bytes_per_token(4),
         "tokens_in_vocabulary": bundle.tokenizer().vocab_size(),
+        "tokenizer_is_mapped": bundle.tokenizer().is_mapped(),
     }))
+}
+
+fn tokenizer(bundle: &Bundle) -> String {
+    let form = if bundle.tokenizer().is_mapped() { "mapped tables" } else { "JSON, parsed at every start" };
+    format!("{} tokens, {form}", bundle.tokenizer().vocab_size())
 }
 
 fn rows(bundle: &Bundle) -> Vec<(&'static str, String)> {
@@ -59,6 +65,7 @@ fn rows(bundle: &Bundle) -> Vec<(&'static str, String)> {
         ("written by", manifest.provenance.created_by.clone()),
         ("checkpoint", manifest.provenance.checkpoint.to_string()),
         ("architecture", architecture),
+        ("tokenizer", tokenizer(bundle)),
         ("parameters", format!("{} ({})", config.parameter_count(), manifest.weights)),
         ("size", format!("{total} bytes, of which weights {weights}")),
         ("context", format!("{} tokens, {} bytes of cache each", config.context_tokens, config.kv_bytes_per_token(4))),
