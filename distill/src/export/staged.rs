@@ -35,7 +35,8 @@ impl Staged {
         };
         writer.add(bundle::CONTRACT, plan.contract.to_json().as_bytes())?;
         writer.add(bundle::GENERATION_CONFIG, generation_config(checkpoint, plan.contract).as_bytes())?;
-        writer.add_copy(bundle::TOKENIZER, &checkpoint.path(bundle::TOKENIZER))?;
+        // What has no tables is parsed by the library at every start, as `pupil inspect` shows.
+        writer.add_tokenizer(&checkpoint.path(bundle::TOKENIZER), plan.questions)?;
         if weights == WeightFormat::Float32 && checkpoint.weights().whole_float32().is_none() {
             // The checkpoint's own would tell Hugging Face tools that the weights are as narrow as they were.
             writer.add(bundle::CONFIG, checkpoint.config().to_json().as_bytes())?;

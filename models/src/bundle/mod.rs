@@ -6,8 +6,9 @@
 mod check;
 mod error;
 mod manifest;
-mod map;
 mod parity;
+#[cfg(test)]
+mod tests;
 mod weights;
 mod writer;
 
@@ -24,7 +25,7 @@ pub use writer::BundleWriter;
 use crate::config::StudentConfig;
 use crate::contract::ReasoningContract;
 use crate::digest::Digest;
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{self, Tokenizer};
 
 /// Name of the manifest.
 pub const MANIFEST: &str = "pupil.json";
@@ -36,6 +37,8 @@ pub const GRAPH: &str = "model.onnx";
 pub const WEIGHTS: &str = "model.safetensors";
 /// Name of the tokenizer.
 pub const TOKENIZER: &str = "tokenizer.json";
+/// Name of the tables of the tokenizer: derived from [`TOKENIZER`], and used instead of it where a bundle has them.
+pub const TOKENIZER_TABLES: &str = "tokenizer.bin";
 /// Name of the architecture.
 pub const CONFIG: &str = "config.json";
 /// Name of the decoding defaults that Hugging Face tools read.
@@ -59,14 +62,22 @@ pub struct Bundle {
 impl Bundle {
     /// Opens the bundle in `folder`.
     ///
-    /// Checked: the manifest, the size of every file, the digest of every file but the weights, the header of the weights
-    /// against the architecture, and that tokenizer and contract belong to the student.
+    /// Checked: the manifest, the size of every file, the digest of every file but the weights and the two forms of a
+    /// tokenizer that has tables, the header of the weights against the architecture, the header of the tables against the
+    /// digest of the tokenizer, and that tokenizer and contract belong to the student.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, BundleError> {
         let folder = folder.as_ref().to_owned();
         let (manifest, digest) = Manifest::read_with_digest(&folder)?;
+        let has_tables = manifest.files.contains_key(TOKENIZER_TABLES);
         for (name, record) in &manifest.files {
             check_size(&folder.join(name), record)?;
-            if name != WEIGHTS {
+            // Hashing what is mapped would read it, and the JSON form is not used beside the tables.
+            let is_left_to_verify = match name.as_str() {
+                WEIGHTS | TOKENIZER_TABLES => true,
+                TOKENIZER => has_tables,
+                _ => false,
+            };
+            if !is_left_to_verify {
                 check_digest(&folder.join(name), record)?;
             }
         }
@@ -86,19 +97,36 @@ impl Bundle {
                 found: contract.digest(),
             });
         }
-        let tokenizer = Tokenizer::read(&folder.join(TOKENIZER))?;
+        let tokenizer = match manifest.files.get(TOKENIZER) {
+            Some(record) if has_tables => Tokenizer::map(&folder.join(TOKENIZER_TABLES), record.sha256)?,
+            _ => Tokenizer::read(&folder.join(TOKENIZER))?,
+        };
         tokenizer.check_fits(&config)?;
         let weights = WeightsFile::open(&folder.join(WEIGHTS))?;
         weights.check_against(&config, manifest.weights)?;
         Ok(Self { folder, manifest, digest, config, contract, tokenizer, weights })
     }
 
-    /// Reads every byte: all digests, and that no weight is NaN or infinite.
+    /// Reads every byte: all digests, that the tables of the tokenizer do what the tokenizer does, and that no weight is NaN
+    /// or infinite.
     pub fn verify(&self) -> Result<(), BundleError> {
         for (name, record) in &self.manifest.files {
             check_digest(&self.folder.join(name), record)?;
         }
+        if self.tokenizer.is_mapped() {
+            self.check_tables()?;
+        }
         self.weights.check_finite(&self.config)
+    }
+
+    fn check_tables(&self) -> Result<(), BundleError> {
+        let path = self.folder.join(TOKENIZER);
+        let json = fs::read(&path).map_err(|source| BundleError::read(&path, source))?;
+        let refuse = |found| BundleError::Tables { path: self.folder.join(TOKENIZER_TABLES), found };
+        let expected = tokenizer::derive(&json, &[]).map_err(|error| refuse(error.to_string()))?;
+        let path = self.folder.join(TOKENIZER_TABLES);
+        let found = fs::read(&path).map_err(|source| BundleError::read(&path, source))?;
+        if found == expected { Ok(()) } else { Err(refuse("other tables".to_owned())) }
     }
 
     /// The folder.
