@@ -17,3 +17,4 @@ mod loss;
 mod resume;
 mod samples;
 mod signals;
+mod weights;
