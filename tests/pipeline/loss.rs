@@ -75,7 +75,11 @@ fn the_loss_is_the_mean_over_the_completions_tokens_alone() {
 /// `samples` with weights that depend on their numbers: 1, `light`, 1, `light`, and so on.
 fn weighed(samples: &[TrainingSample], light: f64) -> Vec<TrainingSample> {
     let weights = [1.0, light].map(|weight| SampleWeight::try_from(weight).unwrap());
-    samples.iter().zip(weights.into_iter().cycle()).map(|(sample, weight)| TrainingSample { weight, ..sample.clone() }).collect()
+    samples
+        .iter()
+        .zip(weights.into_iter().cycle())
+        .map(|(sample, weight)| TrainingSample { weight, ..sample.clone() })
+        .collect()
 }
 
 #[test]
@@ -93,8 +97,8 @@ fn with_weights_it_is_the_weighted_mean_over_the_tokens_whatever_the_batches() {
         let samples = weighed(&plain, light);
         let sum: f64 = samples.iter().map(|sample| sample.weight.get() * summed_loss(&student, sample)).sum();
         let expected = sum / samples.iter().map(TrainingSample::weighed_tokens).sum::<f64>();
-        let rows = [1, 200, 100_000]
-            .map(|batch_tokens| trained(format!("{light}-{batch_tokens}"), &samples, batch_tokens));
+        let rows =
+            [1, 200, 100_000].map(|batch_tokens| trained(format!("{light}-{batch_tokens}"), &samples, batch_tokens));
         for row in &rows {
             assert!(close(row.loss, expected, 1e-5), "{} and {expected}", row.loss);
             assert!(close(row.gradient_norm, rows[0].gradient_norm, 1e-4), "{rows:?}");
@@ -110,8 +114,12 @@ fn with_weights_it_is_the_weighted_mean_over_the_tokens_whatever_the_batches() {
     assert_ne!(zero.target_tokens, dropped.target_tokens);
 
     // A weight of 1 is the same as none, bit for bit.
-    let (full, none) = (trained("full".to_owned(), &weighed(&plain, 1.0), 200), trained("none".to_owned(), &plain, 200));
-    assert_eq!((full.loss.to_bits(), full.gradient_norm.to_bits()), (none.loss.to_bits(), none.gradient_norm.to_bits()));
+    let (full, none) =
+        (trained("full".to_owned(), &weighed(&plain, 1.0), 200), trained("none".to_owned(), &plain, 200));
+    assert_eq!(
+        (full.loss.to_bits(), full.gradient_norm.to_bits()),
+        (none.loss.to_bits(), none.gradient_norm.to_bits())
+    );
     let written = |name: &str| fs::read(folder.path().join(name).join("model.safetensors")).unwrap();
     assert!(written("full") == written("none"));
     assert!(written("full") != written("zero"));

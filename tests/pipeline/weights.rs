@@ -17,11 +17,12 @@ fn write_recorded(micro: &Micro, name: &str, filter: &str) {
         let (sum, question) = (left + right, format!("What is {left} plus {right} in row {id}?"));
         let said = sum + usize::from(id % 3 == 0);
         data += &(serde_json::json!({"id": id, "question": question, "answer": sum.to_string()}).to_string() + "\n");
-        rows += &(serde_json::json!({"dataset": "svamp", "sample_index": id, "completion_index": 0, "question": question,
+        rows +=
+            &(serde_json::json!({"dataset": "svamp", "sample_index": id, "completion_index": 0, "question": question,
             "answer": sum.to_string(), "prompt": null, "rationale": format!("{left} + {right} = {said}."),
             "prediction": sum.to_string()})
-        .to_string()
-            + "\n");
+            .to_string()
+                + "\n");
     }
     fs::write(micro.path("svamp.jsonl"), data).unwrap();
     fs::write(micro.path("teacher.jsonl"), rows).unwrap();
@@ -35,7 +36,8 @@ fn write_recorded(micro: &Micro, name: &str, filter: &str) {
     let student = student.replace("curriculum = [{ steps = 7, task = \"last_letter_concatenation\" }]\n", "");
     let source = "[[source]]\nteacher = \"recorded\"\ndata = \"svamp.jsonl\"\nsplit = \"svamp.split.json:train\"\n\
                   completions = \"teacher.jsonl\"\ndegree = 1\n";
-    fs::write(micro.path(&format!("{name}.toml")), format!("{head}{source}\n[filter]\n{filter}\n[tokenizer]{student}")).unwrap();
+    fs::write(micro.path(&format!("{name}.toml")), format!("{head}{source}\n[filter]\n{filter}\n[tokenizer]{student}"))
+        .unwrap();
 }
 
 #[test]

@@ -163,9 +163,10 @@ fn contract(experiment: &Experiment) -> Result<ReasoningContract, ExperimentErro
 
 fn filter(table: &super::FilterTable, base: &Path) -> Result<FilterPlan, ExperimentError> {
     let resolved = |criteria: &[Criterion]| criteria.iter().map(|criterion| criterion.resolved(base)).collect();
-    let weigh = table.weigh.iter().map(|weighing| {
-        Ok(Weighing { criterion: weighing.criterion.resolved(base), weight: factor(weighing)? })
-    });
+    let weigh = table
+        .weigh
+        .iter()
+        .map(|weighing| Ok(Weighing { criterion: weighing.criterion.resolved(base), weight: factor(weighing)? }));
     let plan = FilterPlan {
         criteria: resolved(&table.criteria.clone().unwrap_or_else(Criterion::published)),
         weigh: weigh.collect::<Result<_, ExperimentError>>()?,

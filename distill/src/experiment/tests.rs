@@ -85,7 +85,8 @@ fn every_bad_value_is_named() {
 #[test]
 fn a_weight_is_above_0_and_at_most_1() {
     let with = |weight: &str| {
-        let filter = format!("filter = {{ weigh = [{{ criterion = \"arithmetic\", weight = {weight} }}] }}\nstudent = {{");
+        let filter =
+            format!("filter = {{ weigh = [{{ criterion = \"arithmetic\", weight = {weight} }}] }}\nstudent = {{");
         plan(&VALID.replacen("student = {", &filter, 1))
     };
     for weight in ["0.25", "1.0", "1"] {

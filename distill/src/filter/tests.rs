@@ -223,7 +223,8 @@ fn criteria_that_weigh_multiply_their_weights_and_reject_nothing() {
         criterion: criteria_of(criterion).remove(0),
         weight: SampleWeight::try_from(weight).unwrap(),
     };
-    let weigh = vec![weighing("\"arithmetic\"", 0.25), weighing("\"exact_duplicate\"", 0.5), weighing("\"support\"", 1.0)];
+    let weigh =
+        vec![weighing("\"arithmetic\"", 0.25), weighing("\"exact_duplicate\"", 0.5), weighing("\"support\"", 1.0)];
     let plan = FilterPlan { criteria: criteria_of("\"answer\""), weigh, report: Vec::new() };
     let mut judge = Judge::new(&plan, published()).unwrap();
     let mut counts = Judge::counts(&plan);

@@ -75,7 +75,8 @@ impl Reader {
     /// The database's.
     pub fn judgement(&self, stored: &Stored) -> Result<Option<Judgement>, RationaleError> {
         let read = || {
-            let mut statement = self.connection().prepare_cached("SELECT keep, reason, weight FROM verdict WHERE id = ?")?;
+            let mut statement =
+                self.connection().prepare_cached("SELECT keep, reason, weight FROM verdict WHERE id = ?")?;
             let read = |found: &Row<'_>| {
                 Ok(Judgement { keep: found.get(0)?, reason: found.get(1)?, weight: row::weight_of(found, 2)? })
             };
@@ -146,9 +147,7 @@ mod tests {
         let equation = "2 + 2 = 5".to_owned();
         let reasons = vec![Reason::WrongArithmetic { equation }, Reason::ExactDuplicate { of: 0 }];
         let key = |id| ExampleKey::new(0, id).completion(0);
-        store
-            .put_verdicts(&[(key(0), Verdict::Keep), (key(1), Verdict::Weigh { weight: quarter, reasons })])
-            .unwrap();
+        store.put_verdicts(&[(key(0), Verdict::Keep), (key(1), Verdict::Weigh { weight: quarter, reasons })]).unwrap();
         let mut kept = Vec::new();
         store
             .visit_kept(|stored, weight| {

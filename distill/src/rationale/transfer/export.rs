@@ -111,12 +111,7 @@ fn exchanged(stored: Stored) -> ExchangedRow {
     ExchangedRow::new(stored.row, source)
 }
 
-fn write_line(
-    out: &mut impl Write,
-    format: Format<'_>,
-    stored: Stored,
-    weight: SampleWeight,
-) -> std::io::Result<()> {
+fn write_line(out: &mut impl Write, format: Format<'_>, stored: Stored, weight: SampleWeight) -> std::io::Result<()> {
     let laid_out = |contract: &ReasoningContract| {
         let row = &stored.row;
         let completion = contract.completion(row.completion.reasoning(), &row.example.gold);

@@ -14,8 +14,7 @@ const IGNORED: i64 = -100;
 
 /// The numerator, of `logits` with one row for each of `targets`, sample by sample.
 pub(super) fn weighed_sum(logits: &Tensor, targets: &Tensor, rows: &[&TrainingSample]) -> Result<Tensor, TchError> {
-    let cross_entropy =
-        |reduction| logits.f_cross_entropy_loss(targets, None::<&Tensor>, reduction, IGNORED, 0.0);
+    let cross_entropy = |reduction| logits.f_cross_entropy_loss(targets, None::<&Tensor>, reduction, IGNORED, 0.0);
     if rows.iter().all(|row| row.weight.is_full()) {
         return cross_entropy(Reduction::Sum);
     }

@@ -141,8 +141,7 @@ impl<'a> Trainer<'a> {
         let mut sum: Option<(Tensor, f64)> = None;
         for batch in group {
             let rows: Vec<&TrainingSample> = batch.iter().map(|&index| self.training[index]).collect();
-            let (gradient, loss) =
-                self.gradient(&rows, scale).map_err(|error| torch_error(&error, step, &rows))?;
+            let (gradient, loss) = self.gradient(&rows, scale).map_err(|error| torch_error(&error, step, &rows))?;
             sum = Some(match sum {
                 Some((total, losses)) => (total + gradient, losses + loss),
                 None => (gradient, loss),
