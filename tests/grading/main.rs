@@ -234,7 +234,7 @@ fn wrong_arithmetic_can_weigh_instead() {
     write("filter = { weigh = [{ criterion = \"arithmetic\", weight = 0.25 }] }\n");
     assert!(run("teach", &[]).status.success());
     let output = run("filter", &[]);
-    let said = "down_weighted 1, kept 4, no_answer 0, weighed_for_wrong_arithmetic 1, wrong_answer 1";
+    let said = "down_weighted 1, empty_rationale 0, kept 4, no_answer 0, weighed_for_wrong_arithmetic 1, wrong_answer 1";
     assert!(stderr(&output).contains(said), "{}", stderr(&output));
     let explained = stdout(&run("filter", &["--explain", "svamp/0#2"]));
     assert!(explained.contains("arithmetic  weighs 0.25: wrong arithmetic `2 + 3 = 6`"), "{explained}");

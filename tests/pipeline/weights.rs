@@ -25,7 +25,7 @@ fn write_recorded(micro: &Micro, name: &str, filter: &str) {
                 + "\n");
     }
     fs::write(micro.path("svamp.jsonl"), data).unwrap();
-    fs::write(micro.path("teacher.jsonl"), rows).unwrap();
+    fs::write(micro.path("teacher.svamp.jsonl"), rows).unwrap();
     let train: Vec<usize> = (0..QUESTIONS).collect();
     fs::write(micro.path("svamp.split.json"), serde_json::json!({"train": train}).to_string()).unwrap();
     let text = fs::read_to_string(micro.path("experiment.toml")).unwrap();
@@ -35,7 +35,7 @@ fn write_recorded(micro: &Micro, name: &str, filter: &str) {
     let head = head.replace("micro", name).replace("\"text\"", "\"number\"");
     let student = student.replace("curriculum = [{ steps = 7, task = \"last_letter_concatenation\" }]\n", "");
     let source = "[[source]]\nteacher = \"recorded\"\ndata = \"svamp.jsonl\"\nsplit = \"svamp.split.json:train\"\n\
-                  completions = \"teacher.jsonl\"\ndegree = 1\n";
+                  completions = \"teacher.svamp.jsonl\"\ndegree = 1\n";
     fs::write(micro.path(&format!("{name}.toml")), format!("{head}{source}\n[filter]\n{filter}\n[tokenizer]{student}"))
         .unwrap();
 }
@@ -53,9 +53,9 @@ fn weights_go_from_the_verdict_to_the_training() {
         (said, first, file("checkpoint/model.safetensors"), file("train/metrics.jsonl"))
     };
     let (said, light, lighter, _) = log("light", &weigh("0.125"));
-    assert!(said.contains("down_weighted 20, kept 60, no_answer 0, weighed_for_wrong_arithmetic 20"), "{said}");
+    assert!(said.contains("down_weighted 20, empty_rationale 0, kept 60, no_answer 0, weighed_for_wrong_arithmetic 20"), "{said}");
     let (said, plain, weights, metrics) = log("plain", "");
-    assert!(!said.contains("weigh"), "{said}");
+    assert!(!said.contains("weighed_for"), "{said}");
     let (_, _, same_weights, same_metrics) = log("full", &weigh("1.0"));
     assert!(weights == same_weights && metrics == same_metrics, "a weight of 1 changes nothing");
     // The first step is that of the same batches from the same random weights: all that differs is what counts.

@@ -239,8 +239,8 @@ impl Running {
 
 /// The most memory that a child has held as the program that it was started for, in bytes; `None` before and after.
 ///
-/// A child that is started by `vfork` lives in the memory of its parent until `execve` gives it its own, and the kernel wakes
-/// the parent a moment before that. In this moment the child's status tells of the parent, and of every peak that it ever had.
+/// A child that is started by `vfork` lives in the memory of its parent until `execve` gives it its own: before that its status
+/// tells of the parent, and of every peak that the parent ever had.
 pub(crate) fn peak(child: u32) -> Option<u64> {
     let program = |process: &str| fs::read_link(format!("/proc/{process}/exe")).ok();
     // Never the parent's again once it is another one's, so that this comes first.

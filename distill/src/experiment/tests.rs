@@ -72,7 +72,7 @@ fn every_bad_value_is_named() {
         (
             "student = {",
             "filter = { weigh = [{ criterion = \"answer\", weight = 0.5 }] }\nstudent = {",
-            "criterion `answer`: expected it once",
+            "criterion `answer``: expected it once",
         ),
         ("{question}", "", "`contract`"),
         ("task = \"coin_flip\"", "task = \"coin_flips\"", "coin_flips"),
