@@ -18,3 +18,4 @@ mod loss;
 mod resume;
 mod samples;
 mod signals;
+mod weights;

@@ -11,7 +11,7 @@ use super::{Experiment, ExperimentError, GateSettings, Method, Source, require};
 use crate::checkpoint::Checkpoint;
 use crate::dataset::SplitReference;
 use crate::eval::harness::Subject;
-use crate::filter::{Criterion, FilterPlan};
+use crate::filter::{Criterion, FilterPlan, SampleWeight, Weighing};
 use crate::teacher::openai::{OpenaiSource, Questions};
 use crate::train::TrainSettings;
 use crate::vocabulary::VocabularyPlan;
@@ -168,9 +168,18 @@ fn contract(experiment: &Experiment) -> Result<ReasoningContract, ExperimentErro
 }
 
 fn filter(table: &super::FilterTable, base: &Path) -> Result<FilterPlan, ExperimentError> {
-    let criteria = table.criteria.clone().unwrap_or_else(Criterion::published);
+    let resolved = |criteria: &[Criterion]| criteria.iter().map(|criterion| criterion.resolved(base)).collect();
+    let weigh = table
+        .weigh
+        .iter()
+        .map(|weighing| Ok(Weighing { criterion: weighing.criterion.resolved(base), weight: factor(weighing)? }));
+    let plan = FilterPlan {
+        criteria: resolved(&table.criteria.clone().unwrap_or_else(Criterion::published)),
+        weigh: weigh.collect::<Result<_, ExperimentError>>()?,
+        report: resolved(&table.report),
+    };
     let mut seen = Vec::new();
-    for criterion in criteria.iter().chain(&table.report) {
+    for criterion in plan.all_criteria() {
         let name = criterion.name();
         let key = format!("filter, criterion `{name}`");
         require(&key, !seen.contains(&name), "it once", "it again")?;
@@ -179,8 +188,17 @@ fn filter(table: &super::FilterTable, base: &Path) -> Result<FilterPlan, Experim
             require(&key, false, expected, found)?;
         }
     }
-    let resolved = |criteria: &[Criterion]| criteria.iter().map(|criterion| criterion.resolved(base)).collect();
-    Ok(FilterPlan { criteria: resolved(&criteria), report: resolved(&table.report) })
+    Ok(plan)
+}
+
+/// A weight that leaves something to learn.
+fn factor(weighing: &super::WeighingTable) -> Result<SampleWeight, ExperimentError> {
+    let refused = || ExperimentError::Value {
+        key: format!("filter.weigh, criterion `{}`", weighing.criterion.name()),
+        expected: "a `weight` above 0, at most 1 (what is worth nothing belongs in `criteria`)".to_owned(),
+        found: weighing.weight.to_string(),
+    };
+    SampleWeight::try_from(weighing.weight).ok().filter(|weight| weight.get() > 0.0).ok_or_else(refused)
 }
 
 fn student(experiment: &Experiment, base: &Path) -> Result<StudentPlan, ExperimentError> {

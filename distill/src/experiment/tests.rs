@@ -34,7 +34,7 @@ fn criteria_are_resolved_and_default_to_the_published_filter() {
     let split = SplitReference { path: "base/s.json".into(), name: "test".to_owned() };
     let contamination = Contamination { data: "base/d.jsonl".into(), split: Some(split), ngram: 13 };
     let criteria = vec![Criterion::Rationale, Criterion::Contamination(contamination)];
-    assert_eq!(found, FilterPlan { criteria, report: vec![Criterion::Arithmetic] });
+    assert_eq!(found, FilterPlan { criteria, report: vec![Criterion::Arithmetic], ..FilterPlan::default() });
 }
 
 #[test]
@@ -82,6 +82,13 @@ fn every_bad_value_is_named() {
             "`near_duplicate`",
         ),
         ("student = {", "filter = { criteria = [\"echo\"], report = [\"echo\"] }\nstudent = {", "expected it once"),
+        ("student = {", "filter = { weigh = [\"arithmetic\"] }\nstudent = {", "WeighingTable"),
+        ("student = {", "filter = { weigh = [{ criterion = \"arithmetic\" }] }\nstudent = {", "missing field `weight`"),
+        (
+            "student = {",
+            "filter = { weigh = [{ criterion = \"answer\", weight = 0.5 }] }\nstudent = {",
+            "criterion `answer``: expected it once",
+        ),
         ("{question}", "", "`contract`"),
         ("task = \"coin_flip\"", "task = \"coin_flips\"", "coin_flips"),
         ("student = {", "export = { within = \"1%\" }\nstudent = {", "such as `1pp` or `0.5pp`, found `1%`"),
@@ -94,6 +101,26 @@ fn every_bad_value_is_named() {
     ] {
         let error = plan(&VALID.replacen(from, to, 1)).unwrap_err();
         assert!(error.contains(named), "`{from}` → `{to}`: {error}");
+    }
+}
+
+#[test]
+fn a_weight_is_above_0_and_at_most_1() {
+    let with = |weight: &str| {
+        let filter =
+            format!("filter = {{ weigh = [{{ criterion = \"arithmetic\", weight = {weight} }}] }}\nstudent = {{");
+        plan(&VALID.replacen("student = {", &filter, 1))
+    };
+    for weight in ["0.25", "1.0", "1"] {
+        let weigh = with(weight).unwrap().filter.weigh;
+        assert_eq!(weigh.len(), 1);
+        assert_eq!(weigh[0].weight.get(), weight.parse::<f64>().unwrap());
+    }
+    for weight in ["0.0", "-0.5", "1.01", "inf", "nan"] {
+        let found: f64 = weight.parse().unwrap();
+        let named = "`filter.weigh, criterion `arithmetic``: expected a `weight` above 0, at most 1";
+        let error = with(weight).unwrap_err();
+        assert!(error.contains(named) && error.ends_with(&format!("found {found}")), "{error}");
     }
 }
 

@@ -63,8 +63,8 @@ impl Run<'_> {
         let (learned, held) = hold_out(&samples, settings.held_out, settings.seed);
         let learned: HashSet<&str> = learned.iter().map(|sample| example_of(&sample.id)).collect();
         let mut examples: HashMap<String, Example> = HashMap::new();
-        for row in jsonl::read(&self.path(KEPT))? {
-            examples.insert(row.example.id.clone(), row.example);
+        for kept in jsonl::read(&self.path(KEPT))? {
+            examples.insert(kept.row.example.id.clone(), kept.row.example);
         }
         let unseen = held.iter().map(|sample| example_of(&sample.id)).filter(|id| !learned.contains(id));
         // Taken out, so that an example with several rationales is asked once.

@@ -111,7 +111,7 @@ impl Run<'_> {
             // Spread over the whole file, so that every source is among them.
             let stride = (kept.len() / run.plan.parity_prompts).max(1);
             let rows = kept.iter().step_by(stride).take(run.plan.parity_prompts);
-            let questions: Vec<String> = rows.map(|row| row.example.question.clone()).collect();
+            let questions: Vec<String> = rows.map(|kept| kept.row.example.question.clone()).collect();
             let threads = NonZeroUsize::new(run.plan.train.threads).unwrap_or(NonZeroUsize::MIN);
             let gate = run.plan.gate.as_ref();
             let examples = gate.map(|gate| run.gate_examples(gate)).transpose()?.unwrap_or_default();

@@ -131,8 +131,9 @@ pub(crate) fn samples(args: &SamplesArgs) -> anyhow::Result<ExitCode> {
     };
     for sample in sample::read(&plan.folder.join("samples.jsonl"))?.iter().take(count) {
         let (tokens, targets) = (sample.ids.len(), sample.target_tokens());
+        let weight = if sample.weight.is_full() { String::new() } else { format!(", weight {}", sample.weight) };
         report::data(&format!(
-            "── {} ({tokens} tokens, {targets} learned)\n{}\n",
+            "── {} ({tokens} tokens, {targets} learned{weight})\n{}\n",
             sample.id,
             sample.show(&tokenizer)?
         ))?;
