@@ -51,11 +51,8 @@ fn answers(flips: &AnswerFlips) -> String {
 fn line(row: &[String; 8], widths: &[usize; 8]) -> String {
     let [form, numbers @ ..] = row;
     let [first, others @ ..] = widths;
-    let mut line = format!("{form:first$}");
-    for (number, width) in numbers.iter().zip(others) {
-        line += &format!("  {number:>width$}");
-    }
-    line
+    let numbers: Vec<String> = numbers.iter().zip(others).map(|(number, width)| format!("{number:>width$}")).collect();
+    format!("{form:first$}  {}", numbers.join("  "))
 }
 
 fn verdict(parity: &Parity) -> Option<String> {
