@@ -52,7 +52,8 @@ fn every_measurement_is_a_row_with_its_conditions() {
         assert!(!row["cpu"].as_str().unwrap().is_empty() && !row["onnxruntime"].as_str().unwrap().is_empty());
         let figure = |name: &str| row[name].as_f64().unwrap();
         assert!(figure("least") <= figure("median") && figure("median") <= figure("most"), "{row}");
-        let answers = !["bandwidth", "step-bytes", "ceiling"].contains(&row["measurement"].as_str().unwrap());
+        let machine = ["bandwidth", "step-bytes", "ceiling", "frequency", "temperature"];
+        let answers = !machine.contains(&row["measurement"].as_str().unwrap());
         assert_eq!(row["answer"].is_string(), answers, "{row}");
     }
     let lengths: Vec<u64> = find(&rows, "prefill").iter().map(|row| row["prompt_tokens"].as_u64().unwrap()).collect();
@@ -105,7 +106,7 @@ fn table_csv_and_page_show_the_same_measurements() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let csv = text(&output.stdout);
     let columns = csv.lines().next().unwrap().split(',').count();
-    assert_eq!(columns, 25);
+    assert_eq!(columns, 26);
     let page = fs::read_to_string(page).unwrap();
     assert_eq!(page.matches("<tr>").count(), csv.lines().count(), "a heading and a row a measurement in both");
     assert!(page.contains("<svg") && !page.contains("<script") && !page.contains("http"));

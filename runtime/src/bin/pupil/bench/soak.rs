@@ -62,7 +62,10 @@ pub(super) fn measure(plan: &BenchPlan<'_>, length: Duration, report: &mut Repor
         let about = About { at_seconds: Some(until.as_secs_f64()), answer, ..about };
         std::mem::take(&mut window).add_to(report, spent, about);
         joules = meter.as_ref().and_then(|meter| meter.read().ok());
-        until += window_length;
+        // A completion may take longer than a window.
+        while until <= started.elapsed() {
+            until += window_length;
+        }
     }
     if let (Some(first), Some(last)) = (medians.first(), medians.last()) {
         report.add(Measurement::SoakDrift, "%", Some(Figure::once(last / first * 100.0)), About { answer, ..about });
@@ -70,13 +73,17 @@ pub(super) fn measure(plan: &BenchPlan<'_>, length: Duration, report: &mut Repor
     if !equal {
         report.note("during the soak NOT every completion was the same");
     }
+    note_absent_sensors(report);
+    Ok(())
+}
+
+fn note_absent_sensors(report: &mut Report) {
     if sensors::clock_mhz().is_none() {
         report.note("the clock was not measured: this system shows none");
     }
     if sensors::hottest_celsius().is_none() {
         report.note("the temperature was not measured: this system shows none");
     }
-    Ok(())
 }
 
 impl Window {
@@ -94,6 +101,7 @@ impl Window {
         let sensed = About { answer: None, ..about };
         report.add(Measurement::Frequency, "MHz", sensors::clock_mhz().map(Figure::once), sensed);
         report.add(Measurement::Temperature, "°C", sensors::hottest_celsius().map(Figure::once), sensed);
+        // What reading the prompts took is in it, as it is for whoever uses the student.
         let per_token = joules.map(|joules| Figure::once(joules / self.tokens as f64));
         report.add(Measurement::Energy, "J/token", per_token, about);
     }

@@ -12,6 +12,7 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use pupil_models::bundle::Bundle;
+use pupil_models::format::WeightFormat;
 use pupil_runtime::backend::onnx::find_library;
 use pupil_runtime::machine;
 use pupil_runtime::tuning::{Candidate, Choice, Entry, Key, MOST_BATCH_ROWS, SCHEMA, Store};
@@ -75,7 +76,10 @@ fn search(bundle: &Bundle, arguments: &Tune) -> anyhow::Result<(Choice, Vec<Cand
     let spinning = if found.threads.get() > 1 { vec![false, true] } else { vec![false] };
     let settings = spinning.into_iter().map(|spinning| Setting { spinning, ..found }).collect();
     let found = stage("spinning", settings, Cost::Cores)?;
-    let settings = [false, true].into_iter().map(|prepacking| Setting { prepacking, ..found }).collect();
+    // Packed weights are in their kernels' layout already.
+    let portable = bundle.manifest().weights == WeightFormat::Float32;
+    let prepacking = if portable { vec![false, true] } else { vec![false] };
+    let settings = prepacking.into_iter().map(|prepacking| Setting { prepacking, ..found }).collect();
     let found = stage("pre-packing", settings, Cost::Memory)?;
     let settings = row_counts(MOST_BATCH_ROWS, workload.row_bytes()).map(|rows| Setting { rows, ..found }).collect();
     let found = stage("batch rows", settings, Cost::Cores)?;
