@@ -18,7 +18,8 @@
 //!
 //! [`experiment`] is the file in which a user says all this; [`pipeline`] runs its stages, each once, in a folder; [`report`] writes a
 //! page about finished runs. [`interrupt`], [`progress`] and [`keyed`] (randomness that needs no state) serve all of them;
-//! [`numpy`] draws as the published code did.
+//! [`numpy`] draws as the published code did; [`safetensors_writer`] writes weights of any size in little memory, and
+//! [`random_student`] students for measurements, which nobody trained.
 //!
 //! libtorch is needed by [`student`] and [`train`] alone, and only with the feature `torch`.
 
@@ -34,8 +35,11 @@ pub mod keyed;
 pub mod numpy;
 pub mod pipeline;
 pub mod progress;
+pub mod quantize;
+pub mod random_student;
 pub mod rationale;
 pub mod report;
+pub mod safetensors_writer;
 pub mod sample;
 pub mod student;
 pub mod teacher;

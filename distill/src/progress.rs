@@ -28,6 +28,11 @@ impl Progress {
         self.0.inc(1);
     }
 
+    /// Shows that `done` units are done.
+    pub fn move_to(&self, done: u64) {
+        self.0.set_position(done);
+    }
+
     /// Shows that `done` of `total` units are done.
     pub fn set(&self, done: u64, total: u64) {
         self.0.set_length(total);

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::family::{self, Family};
+
 /// What is wrong with a `config.json`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -18,7 +20,9 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// The text is not JSON of the expected shape.
-    #[error("student config is not valid: expected the Hugging Face `config.json` of a llama model, found {found}")]
+    #[error(
+        "student config is not valid: expected the Hugging Face `config.json` of a llama or qwen2 model, found {found}"
+    )]
     Parse {
         /// What the parser met.
         found: String,
@@ -47,12 +51,14 @@ impl ConfigError {
     }
 }
 
-/// The validated architecture of a llama-family student.
+/// The validated architecture of a student.
 ///
 /// Every field is public because nothing can be changed into an inconsistent state silently: [`StudentConfig::validate`]
 /// runs on every way in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StudentConfig {
+    /// Which forward pass it has.
+    pub family: Family,
     /// Rows of the embedding table.
     pub vocab_size: usize,
     /// Width of the residual stream.
@@ -105,10 +111,16 @@ struct RawConfig {
     rope_scaling: Option<Value>,
     #[serde(default)]
     tie_word_embeddings: bool,
-    #[serde(default)]
-    attention_bias: bool,
-    #[serde(default)]
-    mlp_bias: bool,
+    // Keys of llama alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    attention_bias: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mlp_bias: Option<bool>,
+    // Keys of qwen2 alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    use_sliding_window: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    layer_types: Option<Vec<String>>,
     #[serde(default = "silu")]
     hidden_act: String,
     eos_token_id: EosIds,
@@ -141,8 +153,10 @@ impl StudentConfig {
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
         let raw: RawConfig =
             serde_json::from_str(text).map_err(|error| ConfigError::Parse { found: error.to_string() })?;
+        let family = raw.family()?;
         raw.refuse_unsupported()?;
         let config = Self {
+            family,
             vocab_size: raw.vocab_size,
             hidden_size: raw.hidden_size,
             intermediate_size: raw.intermediate_size,
@@ -166,9 +180,10 @@ impl StudentConfig {
     /// The Hugging Face `config.json` of this student, as float32, ending in a newline.
     #[must_use]
     pub fn to_json(&self) -> String {
+        let absent_bias = (self.family == Family::Llama).then_some(false);
         let raw = RawConfig {
-            model_type: "llama".to_owned(),
-            architectures: Some(vec!["LlamaForCausalLM".to_owned()]),
+            model_type: self.family.as_str().to_owned(),
+            architectures: Some(vec![self.family.architecture().to_owned()]),
             vocab_size: self.vocab_size,
             hidden_size: self.hidden_size,
             intermediate_size: self.intermediate_size,
@@ -182,8 +197,10 @@ impl StudentConfig {
             rope_parameters: None,
             rope_scaling: None,
             tie_word_embeddings: self.tied_head,
-            attention_bias: false,
-            mlp_bias: false,
+            attention_bias: absent_bias,
+            mlp_bias: absent_bias,
+            use_sliding_window: (self.family == Family::Qwen2).then_some(false),
+            layer_types: None,
             hidden_act: silu(),
             eos_token_id: match self.eos_ids.as_slice() {
                 [id] => EosIds::One(*id),
@@ -246,7 +263,7 @@ impl StudentConfig {
     /// Number of weights, each tied one counted once.
     #[must_use]
     pub fn parameter_count(&self) -> usize {
-        crate::family::llama::weights(self).iter().map(|weight| weight.shape.iter().product::<usize>()).sum()
+        family::weights(self).iter().map(|weight| weight.shape.iter().product::<usize>()).sum()
     }
 
     /// Bytes that one position adds to a key-value cache with elements of `element_bytes` bytes.
@@ -281,11 +298,28 @@ fn require(key: &'static str, holds: bool, expected: &str, found: impl ToString)
 }
 
 impl RawConfig {
+    fn family(&self) -> Result<Family, ConfigError> {
+        let known = Family::ALL.into_iter().find(|family| family.as_str() == self.model_type);
+        known.ok_or_else(|| ConfigError::Unsupported {
+            key: "model_type",
+            expected: Family::ALL.map(|family| format!("`{family}`")).join(" or "),
+            found: format!("`{}`", self.model_type),
+        })
+    }
+
     fn refuse_unsupported(&self) -> Result<(), ConfigError> {
-        require("model_type", self.model_type == "llama", "`llama`", &self.model_type)?;
         require("hidden_act", self.hidden_act == "silu", "`silu`", &self.hidden_act)?;
-        require("attention_bias", !self.attention_bias, "`false`", true)?;
-        require("mlp_bias", !self.mlp_bias, "`false`", true)?;
+        let switches = [
+            ("attention_bias", self.attention_bias),
+            ("mlp_bias", self.mlp_bias),
+            ("use_sliding_window", self.use_sliding_window),
+        ];
+        for (key, switch) in switches {
+            require(key, switch != Some(true), "`false`", true)?;
+        }
+        if let Some(kind) = self.layer_types.iter().flatten().find(|kind| *kind != "full_attention") {
+            require("layer_types", false, "`full_attention` in every layer", kind)?;
+        }
         if let Some(scaling) = &self.rope_scaling {
             require("rope_scaling", scaling.is_null(), "`null` (plain rotary embedding)", scaling)?;
         }
@@ -326,6 +360,14 @@ mod tests {
     }
 
     #[test]
+    fn a_qwen2_student_has_three_biases_a_layer_and_keeps_its_family() {
+        let llama = StudentConfig::from_json(TINY).unwrap();
+        let qwen2 = StudentConfig::from_json(&TINY.replace("\"llama\"", "\"qwen2\"")).unwrap();
+        assert_eq!(qwen2.parameter_count() - llama.parameter_count(), 2 * (64 + 32 + 32));
+        assert_eq!(StudentConfig::from_json(&qwen2.to_json()).unwrap(), qwen2);
+    }
+
+    #[test]
     fn nested_rotary_settings_are_read() {
         let nested =
             TINY.replace("\"rope_theta\":10000.0", r#""rope_parameters":{"rope_type":"default","rope_theta":5e5}"#);
@@ -342,6 +384,8 @@ mod tests {
             ("\"rms_norm_eps\":1e-5", "\"rms_norm_eps\":0", "rms_norm_eps"),
             ("\"unknown_key\":[1]", "\"rope_scaling\":{\"factor\":2}", "rope_scaling"),
             ("\"unknown_key\":[1]", "\"attention_bias\":true", "attention_bias"),
+            ("\"unknown_key\":[1]", "\"use_sliding_window\":true", "use_sliding_window"),
+            ("\"unknown_key\":[1]", "\"layer_types\":[\"full_attention\",\"sliding_attention\"]", "layer_types"),
             ("\"unknown_key\":[1]", "\"head_dim\":15", "head_dim"),
         ] {
             let error = StudentConfig::from_json(&TINY.replace(from, to)).unwrap_err();

@@ -2,6 +2,7 @@
 //! checks them.
 
 use crate::config::StudentConfig;
+use crate::format::WeightFormat;
 
 /// Token ids, int64 `[batch, sequence]`.
 pub const INPUT_IDS: &str = "input_ids";
@@ -14,15 +15,32 @@ pub const LOGITS_TO_KEEP: &str = "logits_to_keep";
 /// Logits, float32 `[batch, kept, vocab_size]`.
 pub const LOGITS: &str = "logits";
 
+/// Domain of the operators of native bundles, which the runtime registers with ONNX Runtime.
+pub const NATIVE_DOMAIN: &str = "pupil";
+
 /// Element type of a graph value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ElementType {
     /// 32-bit float.
     Float32,
+    /// 16-bit float.
+    Float16,
     /// 32-bit signed integer.
     Int32,
     /// 64-bit signed integer.
     Int64,
+}
+
+impl ElementType {
+    /// Bytes of an element.
+    #[must_use]
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::Float16 => 2,
+            Self::Float32 | Self::Int32 => 4,
+            Self::Int64 => 8,
+        }
+    }
 }
 
 /// One dimension of a graph value.
@@ -70,9 +88,9 @@ pub fn present_value(layer: usize) -> String {
 }
 
 /// Inputs of a student's graph, in order: ids and lengths first, then keys and values layer by layer,
-/// float32 `[batch, kv_heads, capacity, head_dim]` each.
+/// `[batch, kv_heads, capacity, head_dim]` each, of the format's [cache element](WeightFormat::cache_element).
 #[must_use]
-pub fn inputs(config: &StudentConfig) -> Vec<GraphValue> {
+pub fn inputs(config: &StudentConfig, format: WeightFormat) -> Vec<GraphValue> {
     use Dimension::{Fixed, Symbolic};
     let value = |name: &str, element, shape| GraphValue { name: name.to_owned(), element, shape };
     let mut values = vec![
@@ -82,15 +100,15 @@ pub fn inputs(config: &StudentConfig) -> Vec<GraphValue> {
         value(LOGITS_TO_KEEP, ElementType::Int64, vec![Fixed(1)]),
     ];
     for layer in 0..config.layers {
-        values.push(cache_value(config, past_key(layer)));
-        values.push(cache_value(config, past_value(layer)));
+        values.push(cache_value(config, format, past_key(layer)));
+        values.push(cache_value(config, format, past_value(layer)));
     }
     values
 }
 
 /// Outputs of a student's graph, in order: the logits, then keys and values layer by layer as in [`inputs`].
 #[must_use]
-pub fn outputs(config: &StudentConfig) -> Vec<GraphValue> {
+pub fn outputs(config: &StudentConfig, format: WeightFormat) -> Vec<GraphValue> {
     use Dimension::{Fixed, Symbolic};
     let mut values = vec![GraphValue {
         name: LOGITS.to_owned(),
@@ -98,14 +116,14 @@ pub fn outputs(config: &StudentConfig) -> Vec<GraphValue> {
         shape: vec![Symbolic("batch"), Symbolic("kept"), Fixed(config.vocab_size)],
     }];
     for layer in 0..config.layers {
-        values.push(cache_value(config, present_key(layer)));
-        values.push(cache_value(config, present_value(layer)));
+        values.push(cache_value(config, format, present_key(layer)));
+        values.push(cache_value(config, format, present_value(layer)));
     }
     values
 }
 
-fn cache_value(config: &StudentConfig, name: String) -> GraphValue {
+fn cache_value(config: &StudentConfig, format: WeightFormat, name: String) -> GraphValue {
     use Dimension::{Fixed, Symbolic};
     let shape = vec![Symbolic("batch"), Fixed(config.kv_heads), Symbolic("capacity"), Fixed(config.head_dim)];
-    GraphValue { name, element: ElementType::Float32, shape }
+    GraphValue { name, element: format.cache_element(), shape }
 }

@@ -6,6 +6,7 @@ use pupil_models::bundle::BundleError;
 use pupil_models::tokenizer::TokenizerError;
 
 use crate::backend::BackendError;
+use crate::kernels::InstructionSet;
 
 const LIBRARY_HINT: &str = "run `make native`, or set ORT_DYLIB_PATH to a libonnxruntime of your own";
 
@@ -64,6 +65,11 @@ fn list(paths: &[PathBuf]) -> String {
     quoted.join(", ")
 }
 
+fn available() -> String {
+    let sets = InstructionSet::ALL.into_iter().filter(|set| set.is_available());
+    sets.map(|set| format!("`{set}`")).collect::<Vec<_>>().join(", ")
+}
+
 /// Why a bundle cannot be loaded into an engine.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -94,6 +100,12 @@ pub enum LoadError {
         /// What the graph has.
         found: String,
     },
+    /// This machine lacks the instructions that were asked for.
+    #[error("instructions `{expected}`: expected a machine that has them, found one with {}", available())]
+    Instructions {
+        /// What was asked for.
+        expected: InstructionSet,
+    },
     /// The backend cannot get its buffers.
     #[error(transparent)]
     Backend(#[from] BackendError),
@@ -108,6 +120,7 @@ impl LoadError {
             Self::Library(error) => error.code(),
             Self::Graph { .. } => "E_GRAPH",
             Self::Signature { .. } => "E_ARCH_MISMATCH",
+            Self::Instructions { .. } => "E_INSTRUCTIONS",
             Self::Backend(error) => error.code(),
         }
     }

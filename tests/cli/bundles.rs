@@ -10,6 +10,7 @@ use pupil_models::config::StudentConfig;
 use pupil_models::contract::ReasoningContract;
 use pupil_models::digest::Digest;
 use pupil_models::family;
+use pupil_models::format::WeightFormat;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
@@ -65,8 +66,8 @@ fn write(target: &Path, tokenizer: &str) {
     }
     let manifest = Manifest {
         format: FORMAT_VERSION,
-        family: "llama".to_owned(),
-        weights: "float32".to_owned(),
+        family: config.family,
+        weights: WeightFormat::Float32,
         parameters: config.parameter_count(),
         contract: contract.digest(),
         provenance: Provenance {

@@ -52,3 +52,8 @@ fn a_student_with_a_tied_head_computes_what_transformers_computes() {
 fn a_student_with_a_head_of_its_own_computes_what_transformers_computes() {
     compare("untied");
 }
+
+#[test]
+fn a_qwen2_student_computes_what_transformers_computes() {
+    compare("qwen2");
+}

@@ -9,10 +9,13 @@ mod contract;
 mod students;
 
 mod fixture;
+mod forms;
 mod gate;
 mod golden;
 mod memory;
+mod native;
 mod shipped;
+mod sources;
 
 /// Largest accepted difference of a float32 logit: both sides add the same products in another order, which costs a few
 /// units in the last place of logits of order 10.

@@ -16,6 +16,7 @@ pub(crate) const VOCABULARY: usize = 257;
 /// The smallest student whose shape hides no mistake: grouped heads, wider together than the model.
 pub(crate) fn tiny() -> StudentConfig {
     StudentConfig {
+        family: family::Family::Llama,
         vocab_size: VOCABULARY,
         hidden_size: 32,
         intermediate_size: 64,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use pupil_models::config::StudentConfig;
+use pupil_models::family::Family;
 use serde::{Deserialize, Serialize};
 
 use super::{ExperimentError, require};
@@ -14,6 +15,9 @@ use crate::export::HEAD_DIM_UNIT;
 pub struct StudentTable {
     /// A Hugging Face style folder to start from.
     pub checkpoint: Option<PathBuf>,
+    /// Its forward pass; llama if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family: Option<Family>,
     /// Width of the residual stream.
     pub hidden_size: Option<usize>,
     /// Width inside the feed-forward block.
@@ -33,6 +37,9 @@ pub struct StudentTable {
 /// Sizes of a student from scratch; the vocabulary is known once the tokenizer is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScratchSizes {
+    // Left out where it is the default, so that runs from before there was a choice are still known by their inputs.
+    #[serde(default, skip_serializing_if = "is_default")]
+    family: Family,
     hidden_size: usize,
     intermediate_size: usize,
     layers: usize,
@@ -55,6 +62,7 @@ impl StudentTable {
         };
         let heads = given("heads", self.heads)?;
         let sizes = ScratchSizes {
+            family: self.family.unwrap_or_default(),
             hidden_size: given("hidden_size", self.hidden_size)?,
             intermediate_size: given("intermediate_size", self.intermediate_size)?,
             layers: given("layers", self.layers)?,
@@ -71,7 +79,7 @@ impl StudentTable {
         // Checked here with a placeholder vocabulary, so that a bad size is found before hours of teaching.
         sizes.config(2, 0).validate().map_err(|error| ExperimentError::Value {
             key: "student".to_owned(),
-            expected: "sizes of a llama student".to_owned(),
+            expected: "sizes of a student".to_owned(),
             found: error.to_string(),
         })?;
         Ok(sizes)
@@ -81,7 +89,7 @@ impl StudentTable {
     pub(super) fn require_no_sizes(&self) -> Result<(), ExperimentError> {
         let sizes =
             [self.hidden_size, self.intermediate_size, self.layers, self.heads, self.kv_heads, self.context_tokens];
-        let none = sizes.iter().all(Option::is_none) && self.rope_theta.is_none();
+        let none = sizes.iter().all(Option::is_none) && self.rope_theta.is_none() && self.family.is_none();
         require("student", none, "either `checkpoint` or sizes", "both")
     }
 }
@@ -91,6 +99,7 @@ impl ScratchSizes {
     #[must_use]
     pub fn config(&self, vocab_size: usize, eos_id: u32) -> StudentConfig {
         StudentConfig {
+            family: self.family,
             vocab_size,
             hidden_size: self.hidden_size,
             intermediate_size: self.intermediate_size,
@@ -99,10 +108,14 @@ impl ScratchSizes {
             kv_heads: self.kv_heads,
             head_dim: self.hidden_size / self.heads.max(1),
             context_tokens: self.context_tokens,
-            rms_norm_epsilon: 1e-5,
+            rms_norm_epsilon: self.family.usual_rms_norm_epsilon(),
             rope_theta: self.rope_theta,
             tied_head: true,
             eos_ids: vec![eos_id],
         }
     }
+}
+
+fn is_default(family: &Family) -> bool {
+    *family == Family::default()
 }

@@ -1,28 +1,44 @@
 //! Export: a checkpoint becomes a bundle, whose graph is constructed and then proved to compute what libtorch computes.
 //!
 //! [`build`] emits the family's forward pass as ONNX nodes, [`parity`] compares it with libtorch, and [`export`] puts both
-//! into a bundle that appears only if the comparison holds.
+//! into a bundle that appears only if the comparison holds. Other forms than float32 are measured against it on a [`Ladder`],
+//! and [`search`] finds the cheapest one that loses no more accuracy than it may.
 
 mod error;
 mod graph;
+mod ladder;
+mod native;
 pub mod parity;
 pub mod proto;
 mod rotary;
+pub mod search;
+mod sensitivity;
+mod staged;
+mod table;
+mod trials;
+pub mod weights;
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
-use prost::Message;
-use pupil_models::bundle::{self, Bundle, BundleWriter, FORMAT_VERSION, Manifest, Parity, Provenance};
+use pupil_models::bundle::{BundleWriter, Manifest};
 use pupil_models::contract::ReasoningContract;
-use pupil_runtime::{Engine, EngineOptions};
+use pupil_models::format::WeightFormat;
 
 pub use error::ExportError;
 pub use graph::{HEAD_DIM_UNIT, build};
+pub use ladder::{GatePlan, Ladder};
+pub use native::NativeForms;
 pub use rotary::{RotaryTable, rotary_table};
+pub use table::table;
 
 use crate::checkpoint::Checkpoint;
+use crate::dataset::Example;
 use crate::interrupt::Interrupt;
 use crate::student::ReferenceStudent;
+use parity::Tolerance;
+use search::Form;
+use staged::Staged;
 
 /// What becomes a bundle.
 #[derive(Debug)]
@@ -35,34 +51,77 @@ pub struct ExportPlan<'a> {
     pub name: &'a str,
     /// Questions on whose prompts parity is proved.
     pub questions: &'a [String],
-    /// Threads of libtorch.
-    pub threads: std::num::NonZeroUsize,
-    /// Write the bundle even if parity is outside the tolerance; the manifest then records the miss.
+    /// Another form than float32, if one is wanted.
+    pub quantised: Option<QuantisedPlan<'a>>,
+    /// Threads of libtorch, and of rounding.
+    pub threads: NonZeroUsize,
+    /// Write the bundle even if it is outside the tolerance; the manifest then records the miss.
     pub force: bool,
     /// Where the bundle will appear.
     pub target: &'a Path,
 }
 
-/// Exports a checkpoint as a float32 bundle.
+/// A bundle in another form than float32.
+#[derive(Clone, Debug)]
+pub struct QuantisedPlan<'a> {
+    /// The form; the cheapest one inside the tolerance if absent.
+    pub form: Option<Form>,
+    /// Accuracy that it may lose.
+    pub within: Tolerance,
+    /// Questions on which that is measured: neither trained on, nor those of a test, because a form is chosen by them.
+    pub examples: &'a [Example],
+    /// Who writes graph and weights.
+    pub writer: &'a dyn FormWriter,
+}
+
+/// Writes the forms of a student.
+pub trait FormWriter: std::fmt::Debug {
+    /// Adds the graph and the weights of `form` to a bundle, and tells how they are stored.
+    ///
+    /// # Errors
+    /// A weight is missing or cannot be stored, or the file cannot be written.
+    fn write(&self, form: &Form, checkpoint: &Checkpoint, bundle: &BundleWriter) -> Result<WeightFormat, ExportError>;
+}
+
+/// Exports a checkpoint as a bundle: in float32, or in the form that the plan asks for.
 ///
 /// # Errors
 /// [`ExportError`]; nothing is left behind then. A bundle that stood at the target stays until the new one is sealed.
 pub fn export(plan: &ExportPlan<'_>, interrupt: &Interrupt) -> Result<Manifest, ExportError> {
     let checkpoint = Checkpoint::open(plan.checkpoint)?;
-    checkpoint.weights().check_finite()?;
+    checkpoint.weights().check_finite(checkpoint.config())?;
     let reference = ReferenceStudent::open(&checkpoint, plan.threads.get())?;
-    let writer = BundleWriter::create(plan.target)?;
-    add_files(&writer, &checkpoint, plan)?;
-    let mut manifest = manifest(plan, &checkpoint, &writer)?;
-    writer.write_manifest(&manifest)?;
-    let parity = prove(&writer, plan, &reference, interrupt)?;
-    manifest.parity = Some(parity);
-    writer.write_manifest(&manifest)?;
-    writer.seal()?;
-    Ok(manifest)
+    let staged = Staged::write(plan, &checkpoint, &Form::FLOAT32, interrupt)?;
+    let mut engine = staged.open()?;
+    let proved = parity::compare(&mut engine, staged.bytes(), &reference, plan.questions, interrupt)?;
+    if !plan.force {
+        parity::require_float32(&proved.parity)?;
+    }
+    let Some(quantised) = &plan.quantised else {
+        return staged.seal(Some(proved.parity));
+    };
+    let gate = GatePlan { within: quantised.within, examples: quantised.examples, force: plan.force };
+    let ladder = Ladder::new(&mut engine, proved, &reference, gate, interrupt)?;
+    // The engine maps a file that is about to be removed.
+    drop(engine);
+    trials::export(plan, quantised, &checkpoint, staged, ladder)
 }
 
-/// Constructs a bundle without a proof of parity, from weights that nobody trained: for tests.
+/// Exports a checkpoint in any format without comparing it with libtorch, as its manifest tells: for weights that nobody
+/// trained.
+///
+/// # Errors
+/// As [`export`].
+pub fn export_without_parity(
+    plan: &ExportPlan<'_>,
+    format: WeightFormat,
+    interrupt: &Interrupt,
+) -> Result<Manifest, ExportError> {
+    let checkpoint = Checkpoint::open(plan.checkpoint)?;
+    Staged::write(plan, &checkpoint, &Form::Uniform(format), interrupt)?.seal(None)
+}
+
+/// Constructs a float32 bundle without a proof of parity: for tests.
 ///
 /// # Errors
 /// As [`export`].
@@ -73,70 +132,8 @@ pub fn export_unproved(
     name: &str,
     target: &Path,
 ) -> Result<Manifest, ExportError> {
-    let checkpoint_files = Checkpoint::open(checkpoint)?;
-    let threads = std::num::NonZeroUsize::MIN;
-    let plan = ExportPlan { checkpoint, contract, name, questions: &[], threads, force: false, target };
-    let writer = BundleWriter::create(target)?;
-    add_files(&writer, &checkpoint_files, &plan)?;
-    let manifest = manifest(&plan, &checkpoint_files, &writer)?;
-    writer.write_manifest(&manifest)?;
-    writer.seal()?;
-    Ok(manifest)
-}
-
-fn add_files(writer: &BundleWriter, checkpoint: &Checkpoint, plan: &ExportPlan<'_>) -> Result<(), ExportError> {
-    let contract = plan.contract;
-    let model = build(checkpoint.config(), checkpoint.weights())?;
-    writer.add(bundle::GRAPH, &model.encode_to_vec())?;
-    writer.add(bundle::CONTRACT, contract.to_json().as_bytes())?;
-    writer.add(bundle::GENERATION_CONFIG, generation_config(checkpoint, contract).as_bytes())?;
-    // What has no tables is parsed by the library at every start, as `pupil inspect` shows.
-    writer.add_tokenizer(&checkpoint.path(bundle::TOKENIZER), plan.questions)?;
-    for name in [bundle::WEIGHTS, bundle::CONFIG] {
-        writer.add_copy(name, &checkpoint.path(name))?;
-    }
-    Ok(())
-}
-
-/// Decoding defaults for Hugging Face tools, so that `generate` does there what the runtime does here.
-fn generation_config(checkpoint: &Checkpoint, contract: &ReasoningContract) -> String {
-    let config = serde_json::json!({
-        "do_sample": false,
-        "eos_token_id": checkpoint.config().eos_ids,
-        "max_new_tokens": contract.completion_budget_tokens(),
-    });
-    format!("{config:#}\n")
-}
-
-fn manifest(plan: &ExportPlan<'_>, checkpoint: &Checkpoint, writer: &BundleWriter) -> Result<Manifest, ExportError> {
-    Ok(Manifest {
-        format: FORMAT_VERSION,
-        family: "llama".to_owned(),
-        weights: "float32".to_owned(),
-        parameters: checkpoint.config().parameter_count(),
-        contract: plan.contract.digest(),
-        provenance: Provenance {
-            name: plan.name.to_owned(),
-            created_by: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
-            checkpoint: checkpoint.digest()?,
-        },
-        parity: None,
-        files: writer.records()?,
-    })
-}
-
-fn prove(
-    writer: &BundleWriter,
-    plan: &ExportPlan<'_>,
-    reference: &ReferenceStudent,
-    interrupt: &Interrupt,
-) -> Result<Parity, ExportError> {
-    let staged = Bundle::open(writer.staging())?;
-    // As an app would run it: the proof is about the runtime's defaults.
-    let mut engine = Engine::open_with(&staged, &EngineOptions::default())?;
-    let parity = parity::compare(&mut engine, reference, plan.questions, interrupt)?;
-    if !plan.force {
-        parity::require_float32(&parity)?;
-    }
-    Ok(parity)
+    let threads = NonZeroUsize::MIN;
+    let plan =
+        ExportPlan { checkpoint, contract, name, questions: &[], quantised: None, threads, force: false, target };
+    export_without_parity(&plan, WeightFormat::Float32, &Interrupt::new())
 }

@@ -192,6 +192,12 @@ pub mod code {
     pub const ATTRIBUTE_INT: i32 = 2;
     /// `DataType.FLOAT`.
     pub const FLOAT: i32 = 1;
+    /// `DataType.UINT8`.
+    pub const UINT8: i32 = 2;
+    /// `DataType.FLOAT16`.
+    pub const FLOAT16: i32 = 10;
+    /// `DataType.DOUBLE`.
+    pub const DOUBLE: i32 = 11;
     /// `DataType.INT32`.
     pub const INT32: i32 = 6;
     /// `DataType.INT64`.

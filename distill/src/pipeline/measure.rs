@@ -11,6 +11,7 @@ use pupil_runtime::{Engine, EngineOptions};
 use super::stage::{Inputs, Stage, Standing};
 use super::student::{counts, examples};
 use super::{PipelineError, Report, StageName, lock};
+use crate::checkpoint::Checkpoint;
 use crate::dataset::Example;
 use crate::eval::harness::Subject;
 use crate::eval::{EvalError, Evaluated, baseline, files, prompted};
@@ -138,9 +139,10 @@ impl Measuring<'_> {
         let target = self.plan.folder.join("bundle");
         let contract = contract.map_or_else(|| untaught(examples), ReasoningContract::clone);
         let mut inputs = Inputs::default();
-        for name in [CONFIG, WEIGHTS, TOKENIZER] {
+        for name in [CONFIG, TOKENIZER] {
             inputs.file(name, &checkpoint.join(name))?;
         }
+        inputs.digest(WEIGHTS, Checkpoint::open(checkpoint)?.weights().digest()?);
         inputs.settings("contract", &contract);
         self.once(StageName::Export, StageName::Export.as_str(), inputs, |measuring| {
             let questions = examples.iter().take(PARITY_PROMPTS).map(|example| example.question.clone());
@@ -149,6 +151,7 @@ impl Measuring<'_> {
                 contract: &contract,
                 name: &checkpoint.file_name().unwrap_or_default().to_string_lossy(),
                 questions: &questions.collect::<Vec<_>>(),
+                quantised: None,
                 threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
                 force: false,
                 target: &target,

@@ -1,7 +1,7 @@
 //! `Ops` over libtorch: every operation is computed at once and recorded for the gradient.
 
 use pupil_models::config::StudentConfig;
-use pupil_models::family::{self, Ops};
+use pupil_models::family::{self, Linear, Ops, Projection};
 use tch::{Kind, TchError, Tensor};
 
 use super::FlatWeights;
@@ -51,7 +51,52 @@ pub(crate) fn logits(
     rotary: &Rotary,
     batch: &TokenBatch,
 ) -> Result<Tensor, TchError> {
-    family::forward(config, &mut EagerOps { config, weights, rotary, batch })
+    family::forward(config, &mut EagerOps { config, weights, rotary, batch })?.whole()
+}
+
+/// An activation whose columns are computed projection by projection: side by side, they are never copied together.
+struct Columns(Vec<Tensor>);
+
+impl Columns {
+    fn whole(&self) -> Result<Tensor, TchError> {
+        match self.0.as_slice() {
+            [whole] => Ok(whole.shallow_clone()),
+            parts => Tensor::f_cat(parts, -1),
+        }
+    }
+
+    fn parts<const COUNT: usize>(&self) -> Result<&[Tensor; COUNT], TchError> {
+        let found = self.0.len();
+        self.0.as_slice().try_into().map_err(|_| TchError::Kind(format!("expected {COUNT} projections, found {found}")))
+    }
+}
+
+impl From<Tensor> for Columns {
+    fn from(whole: Tensor) -> Self {
+        Self(vec![whole])
+    }
+}
+
+/// The first part of [`logits`]: what the last layer leaves, `[batch, sequence, hidden_size]`.
+pub(crate) fn hidden(
+    config: &StudentConfig,
+    weights: &FlatWeights,
+    rotary: &Rotary,
+    batch: &TokenBatch,
+) -> Result<Tensor, TchError> {
+    family::hidden(config, &mut EagerOps { config, weights, rotary, batch })?.whole()
+}
+
+/// The second part of [`logits`], of the batch's wanted rows.
+pub(crate) fn logits_of(
+    config: &StudentConfig,
+    weights: &FlatWeights,
+    rotary: &Rotary,
+    batch: &TokenBatch,
+    hidden: &Tensor,
+) -> Result<Tensor, TchError> {
+    let hidden = Columns::from(hidden.shallow_clone());
+    family::logits(config, &mut EagerOps { config, weights, rotary, batch }, &hidden)?.whole()
 }
 
 struct EagerOps<'a> {
@@ -70,24 +115,31 @@ impl EagerOps<'_> {
 }
 
 impl Ops for EagerOps<'_> {
-    type Tensor = Tensor;
+    type Tensor = Columns;
     type Error = TchError;
 
-    fn embedding(&mut self, weight: &str) -> Result<Tensor, TchError> {
-        Tensor::f_embedding(self.weights.get(weight)?, &self.batch.ids, -1, false, false)
+    fn embedding(&mut self, weight: &str) -> Result<Columns, TchError> {
+        Ok(Tensor::f_embedding(self.weights.get(weight)?, &self.batch.ids, -1, false, false)?.into())
     }
 
-    fn linear(&mut self, input: &Tensor, weight: &str) -> Result<Tensor, TchError> {
-        input.f_linear(self.weights.get(weight)?, None::<&Tensor>)
+    fn linear(&mut self, input: &Columns, linear: &Linear) -> Result<Columns, TchError> {
+        let input = input.whole()?;
+        let product = |projection: &Projection| {
+            let bias = projection.bias.as_deref().map(|bias| self.weights.get(bias)).transpose()?;
+            input.f_linear(self.weights.get(&projection.weight)?, bias)
+        };
+        linear.projections.iter().map(product).collect::<Result<_, _>>().map(Columns)
     }
 
-    fn rms_norm(&mut self, input: &Tensor, weight: &str, epsilon: f32) -> Result<Tensor, TchError> {
+    fn rms_norm(&mut self, input: &Columns, weight: &str, epsilon: f32) -> Result<Columns, TchError> {
+        let input = input.whole()?;
         let mean_square = input.f_square()?.f_mean_dim(-1, true, Kind::Float)?;
         let scale = mean_square.f_add_scalar(f64::from(epsilon))?.f_rsqrt()?;
-        input.f_mul(&scale)?.f_mul(self.weights.get(weight)?)
+        Ok(input.f_mul(&scale)?.f_mul(self.weights.get(weight)?)?.into())
     }
 
-    fn attention(&mut self, _layer: usize, query: &Tensor, key: &Tensor, value: &Tensor) -> Result<Tensor, TchError> {
+    fn attention(&mut self, _layer: usize, qkv: &Columns) -> Result<Columns, TchError> {
+        let [query, key, value] = qkv.parts()?;
         let query = self.rotary.apply(&self.heads(query, self.config.heads)?)?;
         let key = self.rotary.apply(&self.heads(key, self.config.kv_heads)?)?;
         let value = self.heads(value, self.config.kv_heads)?;
@@ -95,26 +147,23 @@ impl Ops for EagerOps<'_> {
         let attended =
             Tensor::f_scaled_dot_product_attention(&query, &key, &value, None::<&Tensor>, 0.0, true, None, grouped)?;
         let (batch, sequence) = (query.size()[0], query.size()[2]);
-        attended.f_transpose(1, 2)?.f_reshape([batch, sequence, self.config.query_width() as i64])
+        Ok(attended.f_transpose(1, 2)?.f_reshape([batch, sequence, self.config.query_width() as i64])?.into())
     }
 
-    fn silu(&mut self, input: &Tensor) -> Result<Tensor, TchError> {
-        input.f_silu()
+    fn gated_silu(&mut self, gate_up: &Columns) -> Result<Columns, TchError> {
+        let [gate, up] = gate_up.parts()?;
+        Ok(gate.f_silu()?.f_mul(up)?.into())
     }
 
-    fn multiply(&mut self, left: &Tensor, right: &Tensor) -> Result<Tensor, TchError> {
-        left.f_mul(right)
+    fn add(&mut self, left: &Columns, right: &Columns) -> Result<Columns, TchError> {
+        Ok(left.whole()?.f_add(&right.whole()?)?.into())
     }
 
-    fn add(&mut self, left: &Tensor, right: &Tensor) -> Result<Tensor, TchError> {
-        left.f_add(right)
-    }
-
-    fn wanted_rows(&mut self, hidden: &Tensor) -> Result<Tensor, TchError> {
-        let rows = hidden.f_view([-1, self.config.hidden_size as i64])?;
+    fn wanted_rows(&mut self, hidden: &Columns) -> Result<Columns, TchError> {
+        let rows = hidden.whole()?.f_view([-1, self.config.hidden_size as i64])?;
         match &self.batch.wanted_rows {
-            Some(wanted) => rows.f_index_select(0, wanted),
-            None => Ok(rows),
+            Some(wanted) => Ok(rows.f_index_select(0, wanted)?.into()),
+            None => Ok(rows.into()),
         }
     }
 }

@@ -5,26 +5,34 @@ use pupil_models::family::{WeightShape, weights};
 
 use crate::keyed::mix;
 
-/// Weights drawn from N(0, `deviation`²), norms at one, laid out in the order of [`weights`].
+/// Weights drawn from N(0, `deviation`²), norms at one and biases at zero, laid out in the order of [`weights`].
 ///
 /// Projections that write to the residual stream are scaled by `1 / sqrt(2 · layers)`, so that its variance does not grow
 /// with depth (Radford et al. 2019, section 2.3). Each number is a function of (seed, weight, position) alone.
 #[must_use]
 pub fn initial_values(config: &StudentConfig, seed: u64, deviation: f64) -> Vec<f32> {
-    let residual = 1.0 / (2.0 * config.layers as f64).sqrt();
     let mut values = Vec::with_capacity(config.parameter_count());
-    for (index, WeightShape { name, shape }) in weights(config).into_iter().enumerate() {
-        let count = shape.iter().product::<usize>();
-        if shape.len() == 1 {
-            values.extend(std::iter::repeat_n(1.0, count));
-            continue;
-        }
-        let writes_residual = name.contains("o_proj") || name.contains("down_proj");
-        let scale = if writes_residual { deviation * residual } else { deviation };
-        let key = mix(&[seed, index as u64]);
-        values.extend((0..count as u64).map(|position| (scale * normal(mix(&[key, position]))) as f32));
+    for (index, weight) in weights(config).iter().enumerate() {
+        values.extend(initial_weight(config, seed, deviation, (index, weight)));
     }
     values
+}
+
+/// The values of one of the weights of [`initial_values`], which is the `index`-th of [`weights`].
+pub fn initial_weight(
+    config: &StudentConfig,
+    seed: u64,
+    deviation: f64,
+    (index, WeightShape { name, shape }): (usize, &WeightShape),
+) -> impl Iterator<Item = f32> + use<> {
+    let is_vector = shape.len() == 1;
+    let constant = if name.ends_with(".bias") { 0.0 } else { 1.0 };
+    let writes_residual = name.contains("o_proj") || name.contains("down_proj");
+    let residual = 1.0 / (2.0 * config.layers as f64).sqrt();
+    let scale = if writes_residual { deviation * residual } else { deviation };
+    let key = mix(&[seed, index as u64]);
+    (0..shape.iter().product::<usize>() as u64)
+        .map(move |position| if is_vector { constant } else { (scale * normal(mix(&[key, position]))) as f32 })
 }
 
 /// A standard normal number from 64 random bits (Box and Muller 1958).

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::config::ConfigError;
 use crate::contract::ContractError;
 use crate::digest::Digest;
+use crate::family::Family;
 use crate::tokenizer::TokenizerError;
 
 /// Why a bundle cannot be opened or written.
@@ -51,6 +52,16 @@ pub enum BundleError {
         expected: u32,
         /// The format of the bundle.
         found: u32,
+    },
+    /// The architecture is of another family than the manifest says.
+    #[error("config `{path}`: expected the family `{expected}`, found `{found}`")]
+    Family {
+        /// The config.
+        path: PathBuf,
+        /// Family in the manifest.
+        expected: Family,
+        /// Family in the config.
+        found: Family,
     },
     /// A file is truncated or grown.
     #[error("`{path}`: expected {expected} bytes, found {found}")]
@@ -107,7 +118,7 @@ pub enum BundleError {
         path: PathBuf,
         /// The tensor.
         tensor: String,
-        /// Row-major index of the element.
+        /// Row-major index of the element; in a packed matrix of integers, of the scale as it is stored.
         index: usize,
         /// The element.
         value: f32,
@@ -135,7 +146,7 @@ impl BundleError {
             Self::Size { .. } | Self::Digest { .. } => "E_HASH",
             Self::Tables { .. } => "E_TOKENIZER_TABLES",
             Self::Weights { .. } => "E_HDR_JSON",
-            Self::Tensor { .. } => "E_ARCH_MISMATCH",
+            Self::Tensor { .. } | Self::Family { .. } => "E_ARCH_MISMATCH",
             Self::NonFinite { .. } => "E_NONFINITE",
             Self::Config(error) => error.code(),
             Self::Contract(error) => error.code(),

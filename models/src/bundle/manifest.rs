@@ -5,8 +5,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BundleError, MANIFEST, RECORDED_FILES};
+use super::{BundleError, MANIFEST, Parity, RECORDED_FILES};
 use crate::digest::Digest;
+use crate::family::Family;
+use crate::format::WeightFormat;
 
 /// The bundle format that this build reads and writes.
 pub const FORMAT_VERSION: u32 = 1;
@@ -18,9 +20,9 @@ pub struct Manifest {
     /// [`FORMAT_VERSION`].
     pub format: u32,
     /// Family of the forward pass, as `model_type` in `config.json`.
-    pub family: String,
-    /// Element type of the weights.
-    pub weights: String,
+    pub family: Family,
+    /// How the weights are stored.
+    pub weights: WeightFormat,
     /// Number of weights.
     pub parameters: usize,
     /// Digest of the reasoning contract.
@@ -46,20 +48,6 @@ pub struct Provenance {
     pub checkpoint: Digest,
 }
 
-/// The exported graph against libtorch on the same weights.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Parity {
-    /// Prompts that were compared.
-    pub prompts: usize,
-    /// Positions whose logits were compared.
-    pub positions: usize,
-    /// Largest absolute difference of a logit.
-    pub max_logit_difference: f32,
-    /// Prompts whose greedy completions are equal, token by token.
-    pub equal_greedy_completions: usize,
-}
-
 /// Size and digest of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -73,6 +61,12 @@ pub struct FileRecord {
 impl Manifest {
     /// Reads `pupil.json` in `folder`; nothing else is looked at.
     pub fn read(folder: &Path) -> Result<Self, BundleError> {
+        Self::read_with_digest(folder).map(|(manifest, _)| manifest)
+    }
+
+    /// As [`Self::read`], with the digest of the file's bytes: it covers the digests of all other files, and so identifies
+    /// the bundle.
+    pub fn read_with_digest(folder: &Path) -> Result<(Self, Digest), BundleError> {
         let path = folder.join(MANIFEST);
         let text = std::fs::read_to_string(&path).map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
@@ -89,7 +83,7 @@ impl Manifest {
         }
         let manifest: Self = serde_json::from_value(value).map_err(|error| refuse(error.to_string()))?;
         manifest.check_files().map_err(refuse)?;
-        Ok(manifest)
+        Ok((manifest, Digest::of(text.as_bytes())))
     }
 
     /// Every required file is recorded, and every name is a plain file name, so that no path leaves the folder.

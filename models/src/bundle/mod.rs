@@ -3,8 +3,10 @@
 //! `models/README.md` is the format's specification. [`Bundle::open`] checks structure without touching the pages of the
 //! weights; [`Bundle::verify`] reads every byte.
 
+mod check;
 mod error;
 mod manifest;
+mod parity;
 #[cfg(test)]
 mod tests;
 mod weights;
@@ -13,8 +15,10 @@ mod writer;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+pub use check::check_checkpoint;
 pub use error::BundleError;
-pub use manifest::{FORMAT_VERSION, FileRecord, Manifest, Parity, Provenance};
+pub use manifest::{FORMAT_VERSION, FileRecord, Manifest, Provenance};
+pub use parity::{AnswerFlips, Gate, GreedyAgreement, LogitError, Parity, Rung, Spread};
 pub use weights::{TensorRange, WeightsFile};
 pub use writer::BundleWriter;
 
@@ -29,7 +33,7 @@ pub const MANIFEST: &str = "pupil.json";
 pub const CONTRACT: &str = "reasoning.json";
 /// Name of the graph; its external data points into [`WEIGHTS`].
 pub const GRAPH: &str = "model.onnx";
-/// Name of the weights, shared by libtorch, Hugging Face tools and ONNX Runtime.
+/// Name of the weights; in float32 shared by libtorch, Hugging Face tools and ONNX Runtime.
 pub const WEIGHTS: &str = "model.safetensors";
 /// Name of the tokenizer.
 pub const TOKENIZER: &str = "tokenizer.json";
@@ -48,6 +52,7 @@ pub const RECORDED_FILES: [&str; 6] = [CONTRACT, GRAPH, WEIGHTS, TOKENIZER, CONF
 pub struct Bundle {
     folder: PathBuf,
     manifest: Manifest,
+    digest: Digest,
     config: StudentConfig,
     contract: ReasoningContract,
     tokenizer: Tokenizer,
@@ -62,7 +67,7 @@ impl Bundle {
     /// digest of the tokenizer, and that tokenizer and contract belong to the student.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, BundleError> {
         let folder = folder.as_ref().to_owned();
-        let manifest = Manifest::read(&folder)?;
+        let (manifest, digest) = Manifest::read_with_digest(&folder)?;
         let has_tables = manifest.files.contains_key(TOKENIZER_TABLES);
         for (name, record) in &manifest.files {
             check_size(&folder.join(name), record)?;
@@ -77,6 +82,13 @@ impl Bundle {
             }
         }
         let config = StudentConfig::read(&folder.join(CONFIG))?;
+        if config.family != manifest.family {
+            return Err(BundleError::Family {
+                path: folder.join(CONFIG),
+                expected: manifest.family,
+                found: config.family,
+            });
+        }
         let contract = ReasoningContract::read(&folder.join(CONTRACT))?;
         if contract.digest() != manifest.contract {
             return Err(BundleError::Digest {
@@ -91,8 +103,8 @@ impl Bundle {
         };
         tokenizer.check_fits(&config)?;
         let weights = WeightsFile::open(&folder.join(WEIGHTS))?;
-        weights.check_against(&config)?;
-        Ok(Self { folder, manifest, config, contract, tokenizer, weights })
+        weights.check_against(&config, manifest.weights)?;
+        Ok(Self { folder, manifest, digest, config, contract, tokenizer, weights })
     }
 
     /// Reads every byte: all digests, that the tables of the tokenizer do what the tokenizer does, and that no weight is NaN
@@ -104,7 +116,7 @@ impl Bundle {
         if self.tokenizer.is_mapped() {
             self.check_tables()?;
         }
-        self.weights.check_finite()
+        self.weights.check_finite(&self.config)
     }
 
     fn check_tables(&self) -> Result<(), BundleError> {
@@ -133,6 +145,12 @@ impl Bundle {
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// What identifies the bundle: the digest of its manifest, which holds the digests of all its other files.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
     }
 
     /// The student's architecture.

@@ -1,14 +1,14 @@
 //! The weights of a bundle or checkpoint: a mapped safetensors file whose header was checked.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use half::{bf16, f16};
 use memmap2::Mmap;
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
 
 use super::BundleError;
-use crate::config::StudentConfig;
-use crate::family::{self, WeightShape};
 use crate::map::map_read_only;
 
 /// Longest accepted header: stricter than the format's own 100 MB, ample for 65,536 tensors.
@@ -46,37 +46,6 @@ impl WeightsFile {
         Ok(Self { path: path.to_owned(), data_start: 8 + header_bytes, map, metadata })
     }
 
-    /// Checks that the file holds exactly the weights of `config`, all float32.
-    pub fn check_against(&self, config: &StudentConfig) -> Result<(), BundleError> {
-        let table = family::weights(config);
-        for WeightShape { name, shape } in &table {
-            let expected = describe(Dtype::F32, shape);
-            let found = self.metadata.info(name).map_or("none".to_owned(), |info| describe(info.dtype, &info.shape));
-            if found != expected {
-                return Err(self.mismatch(name, expected, found));
-            }
-        }
-        let extra =
-            self.metadata.tensors().into_iter().find(|(name, _)| !table.iter().any(|weight| weight.name == *name));
-        match extra {
-            Some((name, info)) => {
-                Err(self.mismatch(&name, "no such tensor".to_owned(), describe(info.dtype, &info.shape)))
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// Refuses NaN and infinite weights; reads every byte.
-    pub fn check_finite(&self) -> Result<(), BundleError> {
-        for (name, info) in self.metadata.tensors() {
-            let values = self.bytes_of(info).as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
-            if let Some((index, value)) = values.enumerate().find(|(_, value)| !value.is_finite()) {
-                return Err(BundleError::NonFinite { path: self.path.clone(), tensor: name, index, value });
-            }
-        }
-        Ok(())
-    }
-
     /// Where the bytes of tensor `name` lie, or `None` if there is no such tensor.
     #[must_use]
     pub fn range(&self, name: &str) -> Option<TensorRange> {
@@ -88,6 +57,32 @@ impl WeightsFile {
     #[must_use]
     pub fn bytes(&self, name: &str) -> Option<&[u8]> {
         Some(self.bytes_of(self.metadata.info(name)?))
+    }
+
+    /// Appends the values of some elements of a tensor, widened to float32, or tells that there is no tensor `name` of
+    /// floats.
+    ///
+    /// # Panics
+    /// The tensor has fewer elements.
+    #[must_use]
+    pub fn read_floats(&self, name: &str, elements: Range<usize>, values: &mut Vec<f32>) -> bool {
+        let Some(info) = self.metadata.info(name) else { return false };
+        let bytes = |size: usize| &self.bytes_of(info)[size * elements.start..size * elements.end];
+        match info.dtype {
+            Dtype::F32 => values.extend(bytes(4).as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes))),
+            Dtype::F16 => values.extend(bytes(2).as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes).to_f32())),
+            Dtype::BF16 => {
+                values.extend(bytes(2).as_chunks().0.iter().map(|bytes| bf16::from_le_bytes(*bytes).to_f32()));
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Whether every tensor is float32.
+    #[must_use]
+    pub fn is_float32(&self) -> bool {
+        self.metadata.tensors().values().all(|info| info.dtype == Dtype::F32)
     }
 
     /// Size of the file.
@@ -102,16 +97,16 @@ impl WeightsFile {
         &self.path
     }
 
-    fn bytes_of(&self, info: &TensorInfo) -> &[u8] {
+    pub(super) fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    pub(super) fn bytes_of(&self, info: &TensorInfo) -> &[u8] {
         let (begin, end) = info.data_offsets;
         &self.map[self.data_start + begin..self.data_start + end]
     }
 
-    fn mismatch(&self, tensor: &str, expected: String, found: String) -> BundleError {
+    pub(super) fn mismatch(&self, tensor: &str, expected: String, found: String) -> BundleError {
         BundleError::Tensor { path: self.path.clone(), tensor: tensor.to_owned(), expected, found }
     }
-}
-
-fn describe(dtype: Dtype, shape: &[usize]) -> String {
-    format!("{dtype:?} {shape:?}")
 }

@@ -3,8 +3,12 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 use pupil_distill::dataset::SplitReference;
+use pupil_distill::experiment::ExportTable;
+use pupil_distill::export::parity::Tolerance;
+use pupil_models::format::WeightFormat;
 
 /// Teach a small language model to reason step by step.
 #[derive(Debug, Parser)]
@@ -49,6 +53,8 @@ pub(crate) enum Command {
     Compare(crate::compare::CompareArgs),
     /// Write one HTML page, and the CSV behind each figure, about finished runs
     Report(crate::render::ReportArgs),
+    /// Write a checkpoint of random weights, of a published size, to measure speed and memory with
+    RandomStudent(crate::random_student::RandomStudentArgs),
     /// Distil a micro student end to end, then let the shipped student solve three questions
     Demo(DemoArgs),
 }
@@ -101,20 +107,36 @@ pub(crate) struct ExportArgs {
     #[arg(long, value_name = "R")]
     pub(crate) round: Option<u32>,
     /// A Hugging Face style folder to export instead, whoever trained it
-    #[arg(long, conflicts_with = "experiment", requires_all = ["contract", "data", "out"])]
+    #[arg(long, conflicts_with = "experiment", requires_all = ["contract", "out"])]
     pub(crate) checkpoint: Option<PathBuf>,
     /// The checkpoint's reasoning contract (`reasoning.json`)
     #[arg(long, requires = "checkpoint")]
     pub(crate) contract: Option<PathBuf>,
-    /// Dataset whose first questions parity is proved on
-    #[arg(long, requires = "checkpoint")]
+    /// Dataset whose first questions parity is proved on, and whose questions `--within` is measured on: no test's
+    #[arg(long, requires = "checkpoint", required_unless_present_any = ["experiment", "without_parity"])]
     pub(crate) data: Option<PathBuf>,
+    /// At most so many questions that `--within` is measured on
+    #[arg(long, requires = "checkpoint", default_value_t = ExportTable::default().questions)]
+    pub(crate) questions: usize,
     /// Where the bundle goes
     #[arg(long, requires = "checkpoint")]
     pub(crate) out: Option<PathBuf>,
-    /// Write the bundle even if parity is outside the tolerance; its manifest records the miss
-    #[arg(long, requires = "checkpoint")]
+    /// How the weights are stored [default: float32, or with `--within` the cheapest form inside it]
+    #[arg(long, value_parser = format_parser())]
+    pub(crate) format: Option<WeightFormat>,
+    /// Accuracy that may be lost against float32, shown on held-out questions: `1pp`, `0.5pp` [default with `--format`: 1pp]
+    #[arg(long, value_name = "POINTS")]
+    pub(crate) within: Option<Tolerance>,
+    /// Write the bundle without comparing it with libtorch, as its manifest then tells: for weights that nobody trained
+    #[arg(long, requires = "checkpoint", conflicts_with_all = ["data", "force", "within"])]
+    pub(crate) without_parity: bool,
+    /// Write the bundle even if it is outside the tolerance; its manifest records the miss
+    #[arg(long)]
     pub(crate) force: bool,
+}
+
+fn format_parser() -> impl TypedValueParser<Value = WeightFormat> {
+    PossibleValuesParser::new(WeightFormat::ALL.map(WeightFormat::as_str)).try_map(|name| name.parse::<WeightFormat>())
 }
 
 /// `distill eval`.

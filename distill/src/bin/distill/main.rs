@@ -9,6 +9,7 @@ mod exclusions;
 mod filter;
 mod grade;
 mod merge;
+mod random_student;
 mod rationales;
 mod render;
 mod report;
@@ -24,6 +25,7 @@ use clap::Parser;
 use pupil_distill::eval::EvalError;
 use pupil_distill::export::ExportError;
 use pupil_distill::pipeline::PipelineError;
+use pupil_distill::random_student::RandomStudentError;
 
 use args::{Args, Command};
 
@@ -54,6 +56,7 @@ fn dispatch(args: &Args) -> anyhow::Result<ExitCode> {
         Command::Sweep(args) => sweep::sweep(args),
         Command::Compare(args) => compare::compare(args),
         Command::Report(args) => render::render(args),
+        Command::RandomStudent(args) => random_student::random_student(args),
         Command::Demo(demo) => demo::demo(demo),
     }
 }
@@ -79,6 +82,7 @@ fn is_interruption(error: &anyhow::Error) -> bool {
     error.downcast_ref().is_some_and(PipelineError::is_interruption)
         || matches!(error.downcast_ref(), Some(EvalError::Interrupted { .. }))
         || matches!(error.downcast_ref(), Some(ExportError::Interrupted))
+        || matches!(error.downcast_ref(), Some(RandomStudentError::Interrupted))
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

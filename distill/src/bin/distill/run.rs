@@ -4,16 +4,21 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::ExitCode;
 
-use pupil_distill::dataset::Dataset;
+use pupil_distill::dataset::{Dataset, Example};
 use pupil_distill::eval::PromptingMethod;
 use pupil_distill::experiment::{ExperimentError, ExperimentFile, MeasurementPlan, Method, Plan, rounds};
-use pupil_distill::export::{ExportPlan, export as export_checkpoint};
+use pupil_distill::export::parity::Tolerance;
+use pupil_distill::export::search::Form;
+use pupil_distill::export::{
+    ExportPlan, NativeForms, QuantisedPlan, export as export_checkpoint, export_without_parity, table,
+};
 use pupil_distill::interrupt::Interrupt;
 use pupil_distill::pipeline::{Run, StageName, measure};
 use pupil_distill::sample;
 use pupil_distill::teacher::TeachOptions;
-use pupil_models::bundle::TOKENIZER;
+use pupil_models::bundle::{Manifest, TOKENIZER};
 use pupil_models::contract::ReasoningContract;
+use pupil_models::format::WeightFormat;
 use pupil_models::tokenizer::Tokenizer;
 
 use crate::args::{ExportArgs, RunArgs, SamplesArgs};
@@ -126,8 +131,9 @@ pub(crate) fn samples(args: &SamplesArgs) -> anyhow::Result<ExitCode> {
     };
     for sample in sample::read(&plan.folder.join("samples.jsonl"))?.iter().take(count) {
         let (tokens, targets) = (sample.ids.len(), sample.target_tokens());
+        let weight = if sample.weight.is_full() { String::new() } else { format!(", weight {}", sample.weight) };
         report::data(&format!(
-            "── {} ({tokens} tokens, {targets} learned)\n{}\n",
+            "── {} ({tokens} tokens, {targets} learned{weight})\n{}\n",
             sample.id,
             sample.show(&tokenizer)?
         ))?;
@@ -136,10 +142,8 @@ pub(crate) fn samples(args: &SamplesArgs) -> anyhow::Result<ExitCode> {
 }
 
 pub(crate) fn export(args: &ExportArgs) -> anyhow::Result<ExitCode> {
-    if let (Some(checkpoint), Some(contract), Some(data), Some(out)) =
-        (&args.checkpoint, &args.contract, &args.data, &args.out)
-    {
-        return export_foreign(checkpoint, contract, data, out, args.force);
+    if let (Some(checkpoint), Some(contract), Some(out)) = (&args.checkpoint, &args.contract, &args.out) {
+        return export_foreign(args, checkpoint, contract, out);
     }
     let experiment = args.experiment.clone().unwrap_or_default();
     let run = RunArgs {
@@ -149,42 +153,74 @@ pub(crate) fn export(args: &ExportArgs) -> anyhow::Result<ExitCode> {
         vanilla: args.vanilla,
         round: args.round,
     };
-    through(&run, StageName::Export)
+    run_plan(&export_plan(args, &run)?, StageName::Export)?;
+    Ok(ExitCode::SUCCESS)
 }
 
-fn export_foreign(
-    checkpoint: &Path,
-    contract: &Path,
-    data: &Path,
-    out: &Path,
-    force: bool,
-) -> anyhow::Result<ExitCode> {
-    let contract = ReasoningContract::read(contract)?;
-    let dataset = Dataset::read(data)?;
-    let questions: Vec<String> =
-        dataset.examples().iter().take(PARITY_PROMPTS).map(|example| example.question.clone()).collect();
-    let name = checkpoint.file_name().unwrap_or_default().to_string_lossy();
-    let manifest = export_checkpoint(
-        &ExportPlan {
-            checkpoint,
-            contract: &contract,
-            name: &name,
-            questions: &questions,
-            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-            force,
-            target: out,
-        },
-        &Interrupt::on_signals()?,
-    )?;
-    if let Some(parity) = manifest.parity {
-        report::line(&format!(
-            "exported `{}`: logits within {:.1e} of libtorch at {} positions, {} of {} greedy completions equal",
-            out.display(),
-            parity.max_logit_difference,
-            parity.positions,
-            parity.equal_greedy_completions,
-            parity.prompts
-        ));
+/// The experiment's plan with what was typed beside it.
+fn export_plan(args: &ExportArgs, run: &RunArgs) -> Result<Plan, ExperimentError> {
+    let mut plan = plan(run)?;
+    if args.format.is_some() || args.within.is_some() {
+        plan.experiment.export.format = args.format;
+        plan.experiment.export.within = args.within.or(plan.experiment.export.within);
+        plan = Plan::new(&plan.experiment, base(run), &run.runs)?;
     }
+    plan.force = args.force;
+    Ok(plan)
+}
+
+fn export_foreign(args: &ExportArgs, checkpoint: &Path, contract: &Path, out: &Path) -> anyhow::Result<ExitCode> {
+    let contract = ReasoningContract::read(contract)?;
+    let examples = args.data.as_deref().map(Dataset::read).transpose()?;
+    let examples = examples.as_ref().map_or(&[][..], Dataset::examples);
+    let questions: Vec<String> = examples.iter().take(PARITY_PROMPTS).map(|example| example.question.clone()).collect();
+    let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let interrupt = Interrupt::on_signals()?;
+    let asked = spread(examples, args.questions);
+    let writer = NativeForms { threads, interrupt: interrupt.clone() };
+    let plan = ExportPlan {
+        checkpoint,
+        contract: &contract,
+        name: &checkpoint.file_name().unwrap_or_default().to_string_lossy(),
+        questions: &questions,
+        quantised: wanted(args).map(|(form, within)| QuantisedPlan { form, within, examples: &asked, writer: &writer }),
+        threads,
+        force: args.force,
+        target: out,
+    };
+    let manifest = if args.without_parity {
+        export_without_parity(&plan, args.format.unwrap_or_default(), &interrupt)
+    } else {
+        export_checkpoint(&plan, &interrupt)
+    }?;
+    print_exported(out, &manifest);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Another form than float32, if one was asked for, and what it may lose.
+fn wanted(args: &ExportArgs) -> Option<(Option<Form>, Tolerance)> {
+    match (args.format, args.within) {
+        (None | Some(WeightFormat::Float32), None) => None,
+        (format, within) => Some((format.map(Form::Uniform), within.unwrap_or(Tolerance::ONE_POINT))),
+    }
+}
+
+/// At most `most` of `examples`, spread over all of them.
+fn spread(examples: &[Example], most: usize) -> Vec<Example> {
+    let stride = (examples.len() / most.max(1)).max(1);
+    examples.iter().step_by(stride).take(most).cloned().collect()
+}
+
+fn print_exported(out: &Path, manifest: &Manifest) {
+    let exported = format!("exported `{}` as {}", out.display(), manifest.weights);
+    let Some(parity) = &manifest.parity else {
+        return report::line(&format!("{exported}, not compared with libtorch"));
+    };
+    report::line(&format!(
+        "{exported}; float32: logits within {:.1e} of libtorch at {} positions, {} of {} greedy completions equal",
+        parity.max_logit_difference, parity.positions, parity.equal_greedy_completions, parity.prompts
+    ));
+    if parity.gate.is_some() {
+        report::line(&table(parity));
+    }
 }

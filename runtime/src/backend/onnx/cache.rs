@@ -1,10 +1,14 @@
 //! Key-value caches and the small inputs of a run, all bound once.
 
+use std::fmt;
+
+use half::f16;
 use ort::memory::Allocator;
 use ort::session::{IoBinding, Session};
-use ort::value::Tensor;
+use ort::value::{PrimitiveTensorElementType, Tensor};
 use pupil_models::config::StudentConfig;
-use pupil_models::graph;
+use pupil_models::graph::{self, ElementType};
+use pupil_models::packed::PANEL_ROWS;
 
 use crate::backend::{BackendError, KeyValueCache, KeyValueRows};
 use crate::sampler::TokenId;
@@ -37,18 +41,19 @@ pub struct OnnxRows {
 }
 
 impl Bound {
-    fn new(session: &Session, config: &StudentConfig, rows: usize, capacity_tokens: usize) -> ort::Result<Self> {
+    fn new(
+        session: &Session,
+        config: &StudentConfig,
+        element: ElementType,
+        rows: usize,
+        capacity_tokens: usize,
+    ) -> ort::Result<Self> {
         let mut binding = session.create_binding()?;
-        let shape = [rows, config.kv_heads, capacity_tokens, config.head_dim];
-        for layer in 0..config.layers {
-            for (past, present) in [
-                (graph::past_key(layer), graph::present_key(layer)),
-                (graph::past_value(layer), graph::present_value(layer)),
-            ] {
-                let buffer = Tensor::<f32>::new(&Allocator::default(), shape)?;
-                binding.bind_input(past, &buffer)?;
-                binding.bind_output(present, buffer)?;
-            }
+        if element == ElementType::Float16 {
+            // The native attention keeps keys in groups of sixteen positions.
+            bind_cache::<f16>(&mut binding, config, rows, capacity_tokens.next_multiple_of(PANEL_ROWS))?;
+        } else {
+            bind_cache::<f32>(&mut binding, config, rows, capacity_tokens)?;
         }
         let mut bound = Self {
             binding,
@@ -99,9 +104,35 @@ impl Bound {
     }
 }
 
+/// Binds a buffer for the keys and one for the values of every layer, each as input and output.
+fn bind_cache<T: PrimitiveTensorElementType + fmt::Debug + Clone + 'static>(
+    binding: &mut IoBinding,
+    config: &StudentConfig,
+    rows: usize,
+    capacity: usize,
+) -> ort::Result<()> {
+    let shape = [rows, config.kv_heads, capacity, config.head_dim];
+    for layer in 0..config.layers {
+        for (past, present) in [
+            (graph::past_key(layer), graph::present_key(layer)),
+            (graph::past_value(layer), graph::present_value(layer)),
+        ] {
+            let buffer = Tensor::<T>::new(&Allocator::default(), shape)?;
+            binding.bind_input(past, &buffer)?;
+            binding.bind_output(present, buffer)?;
+        }
+    }
+    Ok(())
+}
+
 impl OnnxCache {
-    pub(super) fn new(session: &Session, config: &StudentConfig, capacity_tokens: usize) -> ort::Result<Self> {
-        Ok(Self { bound: Bound::new(session, config, 1, capacity_tokens)?, length_tokens: 0 })
+    pub(super) fn new(
+        session: &Session,
+        config: &StudentConfig,
+        element: ElementType,
+        capacity_tokens: usize,
+    ) -> ort::Result<Self> {
+        Ok(Self { bound: Bound::new(session, config, element, 1, capacity_tokens)?, length_tokens: 0 })
     }
 
     /// Writes the inputs of a run that appends `tokens`.
@@ -132,10 +163,11 @@ impl OnnxRows {
     pub(super) fn new(
         session: &Session,
         config: &StudentConfig,
+        element: ElementType,
         rows: usize,
         capacity_tokens: usize,
     ) -> ort::Result<Self> {
-        Ok(Self { bound: Bound::new(session, config, rows, capacity_tokens)?, lengths: vec![0; rows] })
+        Ok(Self { bound: Bound::new(session, config, element, rows, capacity_tokens)?, lengths: vec![0; rows] })
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -167,7 +199,7 @@ impl KeyValueRows for OnnxRows {
     }
 }
 
-fn tensor<T: ort::value::PrimitiveTensorElementType + std::fmt::Debug + Clone + 'static, const RANK: usize>(
+fn tensor<T: PrimitiveTensorElementType + fmt::Debug + Clone + 'static, const RANK: usize>(
     shape: [usize; RANK],
     values: Vec<T>,
 ) -> ort::Result<Tensor<T>> {

@@ -7,7 +7,9 @@
 mod cache;
 mod library;
 mod native;
+mod operators;
 mod signature;
+mod tensors;
 
 use std::path::Path;
 
@@ -17,14 +19,17 @@ use ort::session::Session;
 use ort::value::Tensor;
 use pupil_models::bundle::{Bundle, GRAPH};
 use pupil_models::config::StudentConfig;
+use pupil_models::graph::ElementType;
 
 use cache::Bound;
 pub use cache::{OnnxCache, OnnxRows};
 pub use library::{LibraryInfo, find_library};
+use operators::Machine;
 
 use super::{Backend, BackendError};
-use crate::engine::EngineOptions;
 use crate::error::LoadError;
+use crate::kernels::Kernels;
+use crate::options::{EngineOptions, Execution};
 use crate::sampler::TokenId;
 
 /// A student's graph, loaded into ONNX Runtime with its weights mapped.
@@ -32,6 +37,8 @@ use crate::sampler::TokenId;
 pub struct OnnxBackend {
     session: Session,
     config: StudentConfig,
+    execution: Execution,
+    cache_element: ElementType,
     /// Logits of the last forward pass, `[rows, kept, vocab_size]`.
     logits: Tensor<f32>,
 }
@@ -44,12 +51,21 @@ impl OnnxBackend {
     pub fn load(bundle: &Bundle, options: &EngineOptions) -> Result<Self, LoadError> {
         let environment = library::environment()?;
         let path = bundle.path(GRAPH);
-        let threads = options.thread_count(bundle.config().parameter_count());
-        let session = open_session(&environment, &path, threads, options.prepacking)
+        let execution = options.resolve(bundle);
+        let kernels = Kernels::of(execution.instruction_set)
+            .ok_or(LoadError::Instructions { expected: execution.instruction_set })?;
+        let session = open_session(&environment, &path, kernels, &execution)
             .map_err(|error| LoadError::Graph { path: path.clone(), reason: error.to_string() })?;
-        signature::check(&path, &session, bundle.config())?;
+        signature::check(&path, &session, bundle.config(), bundle.manifest().weights)?;
         let logits = logits_tensor(1, bundle.config().vocab_size)?;
-        Ok(Self { session, config: bundle.config().clone(), logits })
+        let cache_element = bundle.manifest().weights.cache_element();
+        Ok(Self { session, config: bundle.config().clone(), execution, cache_element, logits })
+    }
+
+    /// How the student is run.
+    #[must_use]
+    pub fn execution(&self) -> &Execution {
+        &self.execution
     }
 
     /// Runs on what is bound and written; the logits are `[rows, keep, vocab_size]`.
@@ -71,7 +87,7 @@ impl Backend for OnnxBackend {
     }
 
     fn cache(&mut self, capacity_tokens: usize) -> Result<OnnxCache, BackendError> {
-        OnnxCache::new(&self.session, &self.config, capacity_tokens).map_err(|error| failed(&error))
+        OnnxCache::new(&self.session, &self.config, self.cache_element, capacity_tokens).map_err(|error| failed(&error))
     }
 
     fn forward(&mut self, tokens: &[TokenId], cache: &mut OnnxCache, keep: usize) -> Result<&[f32], BackendError> {
@@ -83,7 +99,8 @@ impl Backend for OnnxBackend {
     }
 
     fn rows(&mut self, rows: usize, capacity_tokens: usize) -> Result<OnnxRows, BackendError> {
-        OnnxRows::new(&self.session, &self.config, rows, capacity_tokens).map_err(|error| failed(&error))
+        OnnxRows::new(&self.session, &self.config, self.cache_element, rows, capacity_tokens)
+            .map_err(|error| failed(&error))
     }
 
     fn step_rows(&mut self, tokens: &[TokenId], rows: &mut OnnxRows) -> Result<&[f32], BackendError> {
@@ -96,11 +113,19 @@ impl Backend for OnnxBackend {
     }
 }
 
-fn open_session(environment: &Environment, path: &Path, threads: usize, prepacking: bool) -> ort::Result<Session> {
+fn open_session(
+    environment: &Environment,
+    path: &Path,
+    kernels: &'static Kernels,
+    execution: &Execution,
+) -> ort::Result<Session> {
+    let threads = execution.threads.get();
     Session::builder(environment)?
+        .with_operators(operators::domain(Machine { kernels, threads })?)?
         .with_intra_threads(threads)?
+        .with_intra_op_spinning(execution.spinning)?
         .with_inter_threads(1)?
-        .with_prepacking(prepacking)?
+        .with_prepacking(execution.prepacking)?
         // By path, never from memory: only then are the weights mapped.
         .commit_from_file(path)
 }

@@ -5,14 +5,20 @@ use std::path::Path;
 use ort::session::Session;
 use ort::value::{Outlet, TensorElementType, ValueType};
 use pupil_models::config::StudentConfig;
+use pupil_models::format::WeightFormat;
 use pupil_models::graph::{self, Dimension, ElementType, GraphValue};
 
 use crate::error::LoadError;
 
 /// Refuses a graph whose inputs and outputs are not those of a student with this config.
-pub(super) fn check(path: &Path, session: &Session, config: &StudentConfig) -> Result<(), LoadError> {
-    compare(path, &graph::inputs(config), session.inputs())?;
-    compare(path, &graph::outputs(config), session.outputs())
+pub(super) fn check(
+    path: &Path,
+    session: &Session,
+    config: &StudentConfig,
+    format: WeightFormat,
+) -> Result<(), LoadError> {
+    compare(path, &graph::inputs(config, format), session.inputs())?;
+    compare(path, &graph::outputs(config, format), session.outputs())
 }
 
 fn compare(path: &Path, expected: &[GraphValue], found: &[Outlet]) -> Result<(), LoadError> {
@@ -38,6 +44,7 @@ fn fits(expected: &GraphValue, found: &ValueType) -> bool {
     let ValueType::Tensor { ty, shape, .. } = found else { return false };
     let element = match expected.element {
         ElementType::Float32 => TensorElementType::Float32,
+        ElementType::Float16 => TensorElementType::Float16,
         ElementType::Int32 => TensorElementType::Int32,
         ElementType::Int64 => TensorElementType::Int64,
     };

@@ -27,7 +27,8 @@ fn describe(bundle: &Bundle) -> anyhow::Result<Value> {
         "contract": bundle.contract(),
         "config": serde_json::from_str::<Value>(&config.to_json())?,
         "parameters": config.parameter_count(),
-        "kv_bytes_per_token": config.kv_bytes_per_token(4),
+        "kv_bytes_per_token": kv_bytes_per_token(bundle),
+        "weights_bytes": bundle.weights().bytes_by_kind(config),
         "tokens_in_vocabulary": bundle.tokenizer().vocab_size(),
         "tokenizer_is_mapped": bundle.tokenizer().is_mapped(),
     }))
@@ -68,7 +69,8 @@ fn rows(bundle: &Bundle) -> Vec<(&'static str, String)> {
         ("tokenizer", tokenizer(bundle)),
         ("parameters", format!("{} ({})", config.parameter_count(), manifest.weights)),
         ("size", format!("{total} bytes, of which weights {weights}")),
-        ("context", format!("{} tokens, {} bytes of cache each", config.context_tokens, config.kv_bytes_per_token(4))),
+        ("stored as", stored_as(bundle)),
+        ("context", format!("{} tokens, {} bytes of cache each", config.context_tokens, kv_bytes_per_token(bundle))),
         ("prompt", format!("{:?}", contract.prompt)),
         ("answer marker", contract.answer_marker.as_ref().map_or("none".to_owned(), |marker| format!("{marker:?}"))),
         ("answer", format!("{:?}, graded by {}", contract.answer, contract.grader)),
@@ -82,4 +84,15 @@ fn rows(bundle: &Bundle) -> Vec<(&'static str, String)> {
         ("contract", contract.digest().to_string()),
         ("parity", parity),
     ]
+}
+
+fn kv_bytes_per_token(bundle: &Bundle) -> usize {
+    bundle.config().kv_bytes_per_token(bundle.manifest().weights.cache_element().bytes())
+}
+
+/// How many bytes of weights there are of each kind.
+fn stored_as(bundle: &Bundle) -> String {
+    let kinds = bundle.weights().bytes_by_kind(bundle.config());
+    let kinds: Vec<String> = kinds.into_iter().map(|(kind, bytes)| format!("{bytes} bytes of {kind}")).collect();
+    format!("{}: {}", bundle.manifest().weights, kinds.join(", "))
 }

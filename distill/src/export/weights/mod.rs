@@ -1,0 +1,73 @@
+//! A bundle's weights file, written tensor by tensor out of a checkpoint: never more than one matrix is in memory.
+
+mod float32;
+mod native;
+mod rounding;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+pub use float32::write_float32;
+pub use native::write_native;
+use pupil_models::bundle::BundleError;
+use pupil_models::config::StudentConfig;
+pub use rounding::{Nearest, Rounding};
+
+use super::ExportError;
+use crate::checkpoint::CheckpointWeights;
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+use crate::safetensors_writer::{SafetensorsWriter, TensorEntry};
+
+const MEGABYTE: u64 = 1_000_000;
+
+/// What is written, and who may stop it.
+#[derive(Clone, Copy, Debug)]
+pub struct WeightsPlan<'a> {
+    /// The student's architecture.
+    pub config: &'a StudentConfig,
+    /// Its weights.
+    pub weights: &'a CheckpointWeights,
+    /// The file.
+    pub path: &'a Path,
+    /// Threads that round.
+    pub threads: std::num::NonZeroUsize,
+    /// Who may stop it.
+    pub interrupt: &'a Interrupt,
+}
+
+/// The file under construction.
+struct Output {
+    path: PathBuf,
+    writer: SafetensorsWriter,
+    bar: Progress,
+    interrupt: Interrupt,
+}
+
+impl Output {
+    fn create(plan: &WeightsPlan<'_>, entries: &[TensorEntry]) -> Result<Self, ExportError> {
+        let writer = SafetensorsWriter::create(plan.path, entries).map_err(|source| failed(plan.path, source))?;
+        let megabytes = entries.iter().map(TensorEntry::bytes).sum::<usize>() as u64 / MEGABYTE;
+        let bar = Progress::new("weights", "MB", megabytes, 0);
+        Ok(Self { path: plan.path.to_owned(), writer, bar, interrupt: plan.interrupt.clone() })
+    }
+
+    /// Appends bytes; long work asks here whether it should go on.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), ExportError> {
+        if self.interrupt.is_requested() {
+            return Err(ExportError::Interrupted);
+        }
+        self.writer.write_all(bytes).map_err(|source| failed(&self.path, source))?;
+        self.bar.move_to(self.writer.written_bytes() as u64 / MEGABYTE);
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(), ExportError> {
+        self.bar.finish();
+        self.writer.finish().map_err(|source| failed(&self.path, source))
+    }
+}
+
+fn failed(path: &Path, source: io::Error) -> ExportError {
+    BundleError::Write { path: path.to_owned(), source }.into()
+}
