@@ -30,15 +30,13 @@ struct ModelFile {
     #[serde(rename = "type")]
     kind: String,
     dropout: Option<f32>,
-    #[serde(rename = "unk_token")]
-    _unk_token: Option<String>,
+    unk_token: Option<String>,
     continuing_subword_prefix: Option<String>,
     end_of_word_suffix: Option<String>,
-    // Neither matters to a vocabulary that has every byte.
-    #[serde(default, rename = "fuse_unk")]
-    _fuse_unk: bool,
-    #[serde(default, rename = "byte_fallback")]
-    _byte_fallback: bool,
+    #[serde(default)]
+    fuse_unk: bool,
+    #[serde(default)]
+    byte_fallback: bool,
     #[serde(default)]
     ignore_merges: bool,
     vocab: HashMap<String, u32>,
@@ -53,12 +51,22 @@ enum Merges {
     Lines(Vec<String>),
 }
 
+/// What the library does with a byte that has no token.
+pub(super) enum MissingByte {
+    LeftOut,
+    /// The token of this name.
+    Becomes(String),
+    /// Something that depends on the bytes beside it.
+    Fused,
+}
+
 /// What the tables are made of.
 pub(super) struct Recipe {
     pub(super) splitter: Splitter,
     pub(super) composes: bool,
     /// A piece that is a token becomes that token, whatever the merges say.
     pub(super) ignore_merges: bool,
+    pub(super) missing_byte: MissingByte,
     /// The model's own tokens, by name.
     pub(super) vocab: HashMap<String, u32>,
     /// Names of the two sides, the earliest merge first.
@@ -95,7 +103,13 @@ pub(super) fn recognise(json: &[u8]) -> Result<Recipe, String> {
             lines.iter().filter(|line| !line.starts_with("#version")).map(pair).collect::<Result<_, _>>()?
         }
     };
-    Ok(Recipe { splitter, composes, ignore_merges: model.ignore_merges, vocab: model.vocab, merges })
+    let missing_byte = match model.unk_token {
+        _ if model.byte_fallback => MissingByte::Fused,
+        None => MissingByte::LeftOut,
+        Some(_) if model.fuse_unk => MissingByte::Fused,
+        Some(name) => MissingByte::Becomes(name),
+    };
+    Ok(Recipe { splitter, composes, ignore_merges: model.ignore_merges, missing_byte, vocab: model.vocab, merges })
 }
 
 fn pair(line: &String) -> Result<(String, String), String> {

@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::alphabet::bytes_of_name;
 use super::super::mapped::{
-    Header, Layout, MAX_ADDED, MAX_MERGES, MAX_PROBE, MAX_TEXT_BYTES, MAX_TOKENS, flag, home_of_pair, home_of_text,
-    kind,
+    Header, Layout, MAX_ADDED, MAX_MERGES, MAX_PROBE, MAX_TEXT_BYTES, MAX_TOKENS, NO_BYTE, flag, home_of_pair,
+    home_of_text, kind,
 };
-use super::kind::Recipe;
+use super::kind::{MissingByte, Recipe};
 use super::slots::Slots;
 use crate::digest::Digest;
 
@@ -135,14 +135,22 @@ fn parent(list: &[Added], index: usize) -> u32 {
     list[..index].iter().rposition(|other| content.starts_with(&other.content)).map_or(0, |parent| parent as u32 + 1)
 }
 
+/// Ids of the 256 bytes. Some published vocabularies lack bytes that their corpus did not hold.
 fn byte_ids(recipe: &Recipe) -> Result<Vec<u32>, String> {
     let singles = recipe.vocab.iter().filter_map(|(name, &id)| match bytes_of_name(name)?.as_slice() {
         [byte] => Some((*byte, id)),
         _ => None,
     });
     let ids: HashMap<u8, u32> = singles.collect();
-    let id = |byte| ids.get(&byte).copied().ok_or_else(|| format!("no token for the byte {byte:#04x}"));
-    (0..=u8::MAX).map(id).collect()
+    let id_of = |byte| match (ids.get(&byte), &recipe.missing_byte) {
+        (Some(&id), _) => Ok(id),
+        (None, MissingByte::LeftOut) => Ok(NO_BYTE),
+        (None, MissingByte::Becomes(name)) => {
+            recipe.vocab.get(name).copied().ok_or_else(|| format!("no token {name:?} for the byte {byte:#04x}"))
+        }
+        (None, MissingByte::Fused) => Err(format!("no token for the byte {byte:#04x}")),
+    };
+    (0..=u8::MAX).map(id_of).collect()
 }
 
 fn tokens(library: &tokenizers::Tokenizer, recipe: &Recipe) -> Result<Vec<Token>, String> {

@@ -5,7 +5,9 @@ use std::collections::BinaryHeap;
 
 use super::tables::Tables;
 
-/// Up to this many bytes, looking at all pairs for each merge is faster than keeping them ordered.
+/// In place of the id of a byte that has no token: the library leaves such bytes out.
+pub(crate) const NO_BYTE: u32 = u32::MAX;
+/// Up to this many symbols, looking at all pairs for each merge is faster than keeping them ordered.
 const SHORT: usize = 48;
 /// No merge, no neighbour.
 const NONE: u32 = u32::MAX;
@@ -33,9 +35,10 @@ struct Link {
 impl Merger {
     /// Appends the ids of `piece` to `ids`. A piece has fewer than 2^32 - 2 bytes.
     pub(super) fn append(&mut self, tables: &Tables, byte_ids: &[u32; 256], piece: &[u8], ids: &mut Vec<u32>) {
+        let symbols = piece.iter().map(|&byte| byte_ids[usize::from(byte)]);
         self.symbols.clear();
-        self.symbols.extend(piece.iter().map(|&byte| byte_ids[usize::from(byte)]));
-        if piece.len() <= SHORT {
+        self.symbols.extend(symbols.filter(|&id| id != NO_BYTE));
+        if self.symbols.len() <= SHORT {
             self.merge_short(tables);
             ids.extend_from_slice(&self.symbols);
         } else {

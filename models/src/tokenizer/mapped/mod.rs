@@ -18,6 +18,7 @@ use unicode_normalization_alignments::UnicodeNormalization;
 pub(super) use added::flag;
 pub(super) use hash::{home_of_pair, home_of_text, walk};
 pub(super) use header::{Header, Layout, MAX_ADDED, MAX_MERGES, MAX_PROBE, MAX_TEXT_BYTES, MAX_TOKENS};
+pub(super) use merge::NO_BYTE;
 pub(super) use tables::kind;
 
 use super::TokenizerError;

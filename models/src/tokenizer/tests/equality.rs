@@ -138,14 +138,26 @@ fn what_has_no_tables_is_named() {
 }
 
 #[test]
-fn a_missing_byte_has_no_tables() {
-    let mut file = made::file("gpt2", true, false);
+fn a_missing_byte_is_left_out_or_becomes_the_unknown_token() {
+    let mut file = made::file("gpt2", false, false);
     let vocab = file["model"]["vocab"].as_object_mut().unwrap();
     let newline = vocab.remove("Ċ").unwrap();
-    vocab.insert("no byte".to_owned(), newline);
-    file["model"]["merges"] = serde_json::json!([]);
-    let message = derive(file.to_string().as_bytes(), &[]).unwrap_err().to_string();
-    assert!(message.ends_with("found no token for the byte 0x0a"), "{message}");
+    vocab.insert("missing".to_owned(), newline);
+    let merges = file["model"]["merges"].as_array_mut().unwrap();
+    merges.retain(|pair| pair.as_array().unwrap().iter().all(|side| !side.as_str().unwrap().contains('Ċ')));
+    for unknown in [serde_json::Value::Null, "missing".into()] {
+        file["model"]["unk_token"] = unknown;
+        let pair = Pair::of("no line end", file.to_string().as_bytes());
+        for text in ["\n", "\n\n\n", "a\nb", "the \n\n cat\n", "日\n"] {
+            assert_equal(&pair, text);
+        }
+    }
+    for fused in ["fuse_unk", "byte_fallback"] {
+        let mut file = file.clone();
+        file["model"][fused] = true.into();
+        let message = derive(file.to_string().as_bytes(), &[]).unwrap_err().to_string();
+        assert!(message.ends_with("found no token for the byte 0x0a"), "{message}");
+    }
 }
 
 #[test]
