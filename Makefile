@@ -30,7 +30,10 @@ build: native ## Build `pupil` and `distill`
 
 students: build ## Train the shipped student again, from its committed experiment file
 	OMP_NUM_THREADS=1 $(RELEASE)/distill run models/students/symbolic.toml
-	rm -rf models/students/symbolic && cp -r runs/symbolic/bundle models/students/symbolic
+	rm -rf models/students/symbolic models/students/symbolic-float32
+	cp -r runs/symbolic/bundle models/students/symbolic
+	$(RELEASE)/distill export --checkpoint runs/symbolic/checkpoint --contract models/students/symbolic/reasoning.json \
+		--format float32 --without-parity --out models/students/symbolic-float32
 
 ci: lint guard test ## What continuous integration checks: lint, guard, test
 

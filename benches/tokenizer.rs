@@ -1,7 +1,7 @@
 //! What a tokenizer costs at the start and per text: `tokenizer.json` parsed by the library against its mapped tables.
 //!
 //! `PUPIL_TOKENIZERS` names `tokenizer.json` files, separated by colons; without it, made-up vocabularies of the sizes of
-//! SmolLM2 and Qwen2.5 are measured. They are as large, but their merges are random.
+//! `SmolLM2` and `Qwen2.5` are measured. They are as large, but their merges are random.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark without its inputs has nothing to measure")]
 
@@ -64,13 +64,13 @@ fn made_up(tokens: usize) -> Value {
     while names.len() < tokens {
         let left = if random(2) == 0 { &letters[random(27)] } else { &names[random(names.len())] };
         let right = &letters[random(26)];
-        let merged = format!("{left}{right}");
-        if merged.chars().count() > 14 || vocab.contains_key(&merged) {
+        let name = format!("{left}{right}");
+        if name.chars().count() > 14 || vocab.contains_key(&name) {
             continue;
         }
         merges.push(json!([left, right]));
-        vocab.insert(merged.clone(), names.len().into());
-        names.push(merged);
+        vocab.insert(name.clone(), names.len().into());
+        names.push(name);
     }
     let level = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
     json!({

@@ -82,15 +82,12 @@ pub fn write(plan: &RandomStudentPlan<'_>, interrupt: &Interrupt) -> Result<(), 
     writer.add(CONFIG, plan.config.to_json().as_bytes())?;
     writer.add(CONTRACT, contract().to_json().as_bytes())?;
     let tokenizer = writer.staging().join(TOKENIZER);
-    match plan.tokenizer {
-        Some(given) => {
-            Tokenizer::read(given)?.check_fits(plan.config)?;
-            writer.add_copy(TOKENIZER, given)?;
-        }
-        None => {
-            let eos_id = plan.config.eos_ids.first().copied().unwrap_or(0);
-            vocabulary::write_random(plan.config.vocab_size, eos_id, plan.seed, &tokenizer)?;
-        }
+    if let Some(given) = plan.tokenizer {
+        Tokenizer::read(given)?.check_fits(plan.config)?;
+        writer.add_copy(TOKENIZER, given)?;
+    } else {
+        let eos_id = plan.config.eos_ids.first().copied().unwrap_or(0);
+        vocabulary::write_random(plan.config.vocab_size, eos_id, plan.seed, &tokenizer)?;
     }
     write_weights(plan, &writer.staging().join(WEIGHTS), interrupt)?;
     writer.seal()?;

@@ -40,7 +40,7 @@ mod engine;
 mod error;
 mod event;
 mod generation;
-mod kernels;
+pub mod kernels;
 mod limits;
 pub mod machine;
 mod options;

@@ -88,9 +88,8 @@ fn with_weights_it_is_the_weighted_mean_over_the_tokens_whatever_the_batches() {
     let checkpoint = folder.path().join("checkpoint");
     write_checkpoint(&checkpoint, &tiny(), 3);
     let student = ReferenceStudent::open(&Checkpoint::open(&checkpoint).unwrap(), 1).unwrap();
-    let weights = checkpoint.join("model.safetensors");
     let trained = |name: String, samples: &[TrainingSample], batch_tokens: usize| {
-        first_row(&folder.path().join(name), &weights, samples, batch_tokens)
+        first_row(&folder.path().join(name), &checkpoint, samples, batch_tokens)
     };
     let plain = samples(24);
     for light in [0.125, 0.5] {

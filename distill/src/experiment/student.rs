@@ -116,6 +116,7 @@ impl ScratchSizes {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
 fn is_default(family: &Family) -> bool {
     *family == Family::default()
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::filter::SampleWeight;
 
 const VALID: &str = r#"
 name = "valid"
@@ -114,7 +115,7 @@ fn a_weight_is_above_0_and_at_most_1() {
     for weight in ["0.25", "1.0", "1"] {
         let weigh = with(weight).unwrap().filter.weigh;
         assert_eq!(weigh.len(), 1);
-        assert_eq!(weigh[0].weight.get(), weight.parse::<f64>().unwrap());
+        assert_eq!(weigh[0].weight, SampleWeight::try_from(weight.parse::<f64>().unwrap()).unwrap());
     }
     for weight in ["0.0", "-0.5", "1.01", "inf", "nan"] {
         let found: f64 = weight.parse().unwrap();

@@ -39,7 +39,9 @@ impl Counts {
             Verdict::Weigh { weight, reasons } => {
                 self.kept += 1;
                 self.down_weighted += usize::from(!weight.is_full());
-                reasons.iter().for_each(|reason| increase(&mut self.weighed, reason.code()));
+                for reason in reasons {
+                    increase(&mut self.weighed, reason.code());
+                }
             }
             Verdict::Reject(reason) => increase(&mut self.rejected, reason.code()),
         }

@@ -81,7 +81,7 @@ mod tests {
             let message = SampleWeight::try_from(number).unwrap_err().to_string();
             assert_eq!(message, format!("expected a weight from 0 to 1, found {number}"));
         }
-        assert_eq!(serde_json::from_str::<SampleWeight>("0.25").unwrap().get(), 0.25);
+        assert_eq!(serde_json::from_str::<SampleWeight>("0.25").unwrap(), SampleWeight::try_from(0.25).unwrap());
         assert!(serde_json::from_str::<SampleWeight>("2").is_err());
     }
 }

@@ -26,7 +26,7 @@ pub fn initial_weight(
     (index, WeightShape { name, shape }): (usize, &WeightShape),
 ) -> impl Iterator<Item = f32> + use<> {
     let is_vector = shape.len() == 1;
-    let constant = if name.ends_with(".bias") { 0.0 } else { 1.0 };
+    let constant = if name.rsplit('.').next() == Some("bias") { 0.0 } else { 1.0 };
     let writes_residual = name.contains("o_proj") || name.contains("down_proj");
     let residual = 1.0 / (2.0 * config.layers as f64).sqrt();
     let scale = if writes_residual { deviation * residual } else { deviation };

@@ -8,17 +8,17 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | [`lanes`] | the vector operations: sixteen lanes, whatever the registers are |
-//! | [`plain`], `x86`, `aarch64` | the instruction sets |
-//! | [`dot`] | a panel of a packed matrix times a few rows: the inner loop |
-//! | [`activations`] | normalisation and quantisation of a linear layer's input |
-//! | [`linear`], [`attention`], [`embedding`] | the operators |
-//! | [`table`], [`check`] | the kernels of an instruction set, chosen at run time, once they agree with the plain ones |
-//! | [`workers`] | work on several threads |
+//! | `lanes` | the vector operations: sixteen lanes, whatever the registers are |
+//! | `plain`, `x86`, `aarch64` | the instruction sets |
+//! | `dot` | a panel of a packed matrix times a few rows: the inner loop |
+//! | `activations` | normalisation and quantisation of a linear layer's input |
+//! | `linear`, `attention`, `embedding` | the operators |
+//! | `table`, `check` | the kernels of an instruction set, chosen at run time, once they agree with the plain ones |
+//! | `workers` | work on several threads |
 //!
 //! Weights are used where they lie, in the bundle's mapped file, in the layout of [`pupil_models::packed`]. Activations are
 //! quantised to 8 bits in blocks of 32 columns, so that products are sums of integers. Every kernel is written once over
-//! [`lanes::Lanes`], and every instruction set is tested against the unpacked matrix in double precision.
+//! `lanes::Lanes`, and every instruction set is tested against the unpacked matrix in double precision.
 
 mod activations;
 mod attention;
@@ -32,10 +32,13 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod workers;
+mod workload;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub use table::InstructionSet;
+#[doc(hidden)]
+pub use workload::{AttentionWorkload, LayerWorkload};
 
 pub(crate) use activations::{Activations, Norm};
 pub(crate) use attention::{Attention, Heads};

@@ -37,7 +37,7 @@ pub fn build(config: &StudentConfig, format: WeightFormat, weights: &WeightsFile
     };
     let graph = proto::Graph {
         name: "student".to_owned(),
-        node: nodes.nodes,
+        node: nodes.list,
         initializer: nodes.initializers,
         input: graph::inputs(config, format).iter().map(value_info).collect(),
         output: graph::outputs(config, format).iter().map(value_info).collect(),

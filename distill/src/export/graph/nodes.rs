@@ -10,7 +10,7 @@ use crate::export::proto::{self, code};
 /// Nodes and initializers so far.
 #[derive(Default)]
 pub(super) struct Nodes {
-    pub(super) nodes: Vec<proto::Node>,
+    pub(super) list: Vec<proto::Node>,
     pub(super) initializers: Vec<proto::Tensor>,
     /// Initializers that may be asked for again: a tied weight is used twice.
     known: HashSet<String>,
@@ -71,7 +71,7 @@ impl Nodes {
         outputs: &[&str],
         attributes: Vec<proto::Attribute>,
     ) {
-        self.nodes.push(proto::Node {
+        self.list.push(proto::Node {
             input: inputs.iter().map(ToString::to_string).collect(),
             output: outputs.iter().map(ToString::to_string).collect(),
             name: format!("{op}:{}", outputs.first().unwrap_or(&"")),
@@ -94,7 +94,7 @@ impl Nodes {
         inputs: &[&str],
         attributes: Vec<proto::Attribute>,
     ) -> String {
-        let name = format!("{}_{}", op.to_lowercase(), self.nodes.len());
+        let name = format!("{}_{}", op.to_lowercase(), self.list.len());
         self.node(op, domain, inputs, &[&name], attributes);
         name
     }

@@ -54,8 +54,8 @@ pub fn flips(before: &[bool], after: &[bool]) -> AnswerFlips {
         float32_correct: both + to_wrong,
         correct_to_wrong: to_wrong,
         wrong_to_correct: to_correct,
-        // The form minus float32, which is the first of the pair.
-        difference_points: points(-paired.difference),
+        // The form minus float32, which is the first of the pair; subtracted, because a negated zero would read `-0`.
+        difference_points: points(0.0 - paired.difference),
         low_points: points(-paired.high),
         high_points: points(-paired.low),
     }

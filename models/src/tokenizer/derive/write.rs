@@ -214,6 +214,8 @@ fn added(library: &tokenizers::Tokenizer) -> Result<[Vec<Added>; 2], String> {
         let flags = flags.into_iter().map(|(is_set, bit)| if is_set { bit } else { 0 }).sum();
         lists[usize::from(token.normalized)].push(Added { content: token.content, id, flags });
     }
-    lists.iter_mut().for_each(|list| list.sort_unstable_by(|left, right| left.content.cmp(&right.content)));
+    for list in &mut lists {
+        list.sort_unstable_by(|left, right| left.content.cmp(&right.content));
+    }
     Ok(lists)
 }

@@ -9,13 +9,10 @@ pub(super) fn piece(classes: &Classes, text: &str) -> usize {
         return length;
     }
     let body = usize::from(text.starts_with(' '));
-    match classes.of_first(&text[body..]) {
-        Some(class @ (Class::Letter | Class::Number | Class::Symbol)) => {
-            classes.run(text, body, usize::MAX, |other| other == class)
-        }
-        _ => {
-            let run = classes.run(text, 0, usize::MAX, |class| matches!(class, Class::Blank | Class::LineEnd));
-            white_space(text, run)
-        }
+    if let Some(class @ (Class::Letter | Class::Number | Class::Symbol)) = classes.of_first(&text[body..]) {
+        classes.run(text, body, usize::MAX, |other| other == class)
+    } else {
+        let run = classes.run(text, 0, usize::MAX, |class| matches!(class, Class::Blank | Class::LineEnd));
+        white_space(text, run)
     }
 }

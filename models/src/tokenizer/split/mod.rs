@@ -19,7 +19,7 @@ pub(super) enum Splitter {
     Whole,
     /// As GPT-2 does: the expression of the library's `ByteLevel`.
     Gpt2,
-    /// Every numeric character apart, the rest as GPT-2 does: SmolLM2 and the students trained from scratch.
+    /// Every numeric character apart, the rest as GPT-2 does: `SmolLM2` and the students trained from scratch.
     DigitsGpt2,
     /// As Llama 3 does: up to three digits together.
     Llama3,

@@ -79,7 +79,7 @@ fn pieces_of_difficult_texts() {
 
 #[test]
 fn every_character_has_the_class_of_the_regular_expressions() {
-    let characters: Vec<char> = (0..=0x10FFFF).filter_map(char::from_u32).collect();
+    let characters: Vec<char> = (0..=0x0010_FFFF).filter_map(char::from_u32).collect();
     // In short texts, so that a failure names few characters.
     for some in characters.chunks(256) {
         let text: String = some.iter().flat_map(|&character| ['a', character, '1']).collect();

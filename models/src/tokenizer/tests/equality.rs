@@ -110,12 +110,13 @@ fn names_sizes_and_fit_are_the_same() {
 
 #[test]
 fn what_has_no_tables_is_named() {
+    use serde_json::json;
+
     let change = |pointer: &str, value: serde_json::Value| {
         let mut file = made::file("gpt2", false, false);
         *file.pointer_mut(pointer).unwrap() = value;
         derive(file.to_string().as_bytes(), &[]).unwrap_err().to_string()
     };
-    use serde_json::json;
     for (pointer, value, found) in [
         ("/normalizer", json!({"type": "NFKC"}), "the normaliser"),
         ("/pre_tokenizer", json!({"type": "Whitespace"}), "the pre-tokenizer"),
@@ -204,7 +205,9 @@ fn all_questions_of_the_data_sets_have_the_same_ids() {
     let some = made::all();
     let real = real();
     for pair in some.iter().chain(&real) {
-        questions.iter().for_each(|question| assert_equal(pair, question));
+        for question in &questions {
+            assert_equal(pair, question);
+        }
         println!("{}: equal ids and texts for {} questions", pair.name, questions.len());
     }
 }
