@@ -20,6 +20,8 @@
 //! quantised to 8 bits in blocks of 32 columns, so that products are sums of integers. Every kernel is written once over
 //! `lanes::Lanes`, and every instruction set is tested against the unpacked matrix in double precision.
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 mod activations;
 mod attention;
 mod check;

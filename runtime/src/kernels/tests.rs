@@ -370,3 +370,11 @@ fn every_available_set_is_named_and_the_best_one_runs() {
     }
     assert!("sse2".parse::<InstructionSet>().unwrap_err().contains("found `sse2`"));
 }
+
+#[test]
+#[ignore = "run by .ci/emulated, which says what sets the processor has"]
+fn an_emulated_processor_has_exactly_the_sets_of_its_instructions() {
+    let expected = std::env::var("PUPIL_EXPECTED_SETS").unwrap();
+    let found: Vec<&str> = sets().map(|(set, _)| set.name()).collect();
+    assert_eq!(found.join(" "), expected);
+}
