@@ -96,7 +96,7 @@ fn a_checkpoint_is_exported_first() {
     let checkpoint = bench.path("checkpoint");
     fs::create_dir(&checkpoint).unwrap();
     for name in ["config.json", "model.safetensors", "tokenizer.json"] {
-        fs::copy(format!("{}/{name}", student()), checkpoint.join(name)).unwrap();
+        fs::copy(format!("{}-float32/{name}", student()), checkpoint.join(name)).unwrap();
     }
     let arguments =
         ["compare", "--student", "checkpoint", "--data", "coin_flip.jsonl", "--method", "zero-shot", "--out", "out"];
