@@ -30,6 +30,7 @@ fn exported(checkpoint: &Path, target: &Path, interrupt: &Interrupt) -> Result<M
             contract: &contract,
             name: "tiny",
             format: WeightFormat::Float32,
+            calibration: None,
             questions: &questions,
             threads,
             force: false,

@@ -4,10 +4,12 @@
 //! into a bundle that appears only if the comparison holds.
 
 mod error;
+mod genai;
 mod graph;
 pub mod parity;
 pub mod proto;
 mod rotary;
+pub mod stock;
 pub mod weights;
 
 use std::num::NonZeroUsize;
@@ -17,6 +19,7 @@ use prost::Message;
 use pupil_models::bundle::{self, Bundle, BundleWriter, FORMAT_VERSION, Manifest, Parity, Provenance, WeightsFile};
 use pupil_models::contract::ReasoningContract;
 use pupil_models::format::WeightFormat;
+use pupil_models::packed::Precision;
 use pupil_runtime::{Engine, EngineOptions};
 
 pub use error::ExportError;
@@ -25,8 +28,11 @@ pub use rotary::{RotaryTable, rotary_table};
 
 use crate::checkpoint::Checkpoint;
 use crate::interrupt::Interrupt;
+use crate::quantize::calibration::{Calibration, Calibrator};
+use crate::quantize::{Fitting, QuantizeError, Quantizer};
 use crate::student::ReferenceStudent;
-use weights::{Nearest, WeightsPlan};
+use stock::StockFormat;
+use weights::{Uniform, WeightsPlan};
 
 /// What becomes a bundle.
 #[derive(Debug)]
@@ -39,6 +45,8 @@ pub struct ExportPlan<'a> {
     pub name: &'a str,
     /// How the weights are stored.
     pub format: WeightFormat,
+    /// What the student reads before its weights are rounded; without it they are rounded for any input.
+    pub calibration: Option<CalibrationPlan<'a>>,
     /// Questions on whose prompts parity is proved.
     pub questions: &'a [String],
     /// Threads of libtorch, and of rounding.
@@ -47,6 +55,15 @@ pub struct ExportPlan<'a> {
     pub force: bool,
     /// Where the bundle will appear.
     pub target: &'a Path,
+}
+
+/// What rounding may know about the inputs of the layers.
+#[derive(Clone, Copy, Debug)]
+pub struct CalibrationPlan<'a> {
+    /// What it does with them.
+    pub calibration: Calibration,
+    /// Token ids of kept rationales, prompts included.
+    pub samples: &'a [Vec<u32>],
 }
 
 /// Exports a checkpoint as a bundle.
@@ -88,7 +105,17 @@ pub fn export_unproved(
     target: &Path,
 ) -> Result<Manifest, ExportError> {
     let (format, threads) = (WeightFormat::Float32, NonZeroUsize::MIN);
-    let plan = ExportPlan { checkpoint, contract, name, format, questions: &[], threads, force: false, target };
+    let plan = ExportPlan {
+        checkpoint,
+        contract,
+        name,
+        format,
+        calibration: None,
+        questions: &[],
+        threads,
+        force: false,
+        target,
+    };
     export_without_parity(&plan, &Interrupt::new())
 }
 
@@ -105,7 +132,14 @@ fn stage(
     match (plan.format, weights.whole_float32()) {
         (WeightFormat::Float32, Some(file)) => writer.add_copy(bundle::WEIGHTS, file.path())?,
         (WeightFormat::Float32, None) => weights::write_float32(&output)?,
-        (WeightFormat::Native(precision), _) => weights::write_native(&output, &Nearest(precision))?,
+        (WeightFormat::Native(precision), _) => {
+            weights::write_native(&output, &Uniform::new(precision, quantizer(plan, checkpoint)?))?;
+        }
+        (WeightFormat::Portable(kind), _) => {
+            let rounding = Uniform::new(Precision::Eight, quantizer(plan, checkpoint)?);
+            weights::write_portable(&output, &StockFormat::of(kind), &rounding)?;
+            writer.add(bundle::GENAI_CONFIG, genai::config(config).as_bytes())?;
+        }
     }
     let model = build(config, plan.format, &WeightsFile::open(&path)?)?;
     writer.add(bundle::GRAPH, &model.encode_to_vec())?;
@@ -122,6 +156,19 @@ fn stage(
     let manifest = manifest(plan, checkpoint, &writer)?;
     writer.write_manifest(&manifest)?;
     Ok((writer, manifest))
+}
+
+/// What rounds the weights.
+fn quantizer(plan: &ExportPlan<'_>, checkpoint: &Checkpoint) -> Result<Quantizer, ExportError> {
+    match plan.calibration {
+        None | Some(CalibrationPlan { calibration: Calibration::None, .. }) => {
+            Ok(Quantizer::uncalibrated(Fitting::LeastError))
+        }
+        Some(CalibrationPlan { calibration, samples }) => {
+            let calibrator = Calibrator::open(checkpoint, calibration, samples, plan.threads.get());
+            Ok(Quantizer::calibrated(checkpoint.config(), calibrator.map_err(QuantizeError::from)?))
+        }
+    }
 }
 
 /// Decoding defaults for Hugging Face tools, so that `generate` does there what the runtime does here.

@@ -152,6 +152,7 @@ impl Measuring<'_> {
                 contract: &contract,
                 format: WeightFormat::Float32,
                 name: &checkpoint.file_name().unwrap_or_default().to_string_lossy(),
+                calibration: None,
                 questions: &questions.collect::<Vec<_>>(),
                 threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
                 force: false,

@@ -119,6 +119,7 @@ impl Run<'_> {
                     contract: &run.plan.contract,
                     name: &run.plan.name,
                     format: run.plan.format,
+                    calibration: None,
                     questions: &questions,
                     threads: NonZeroUsize::new(run.plan.train.threads).unwrap_or(NonZeroUsize::MIN),
                     force: false,

@@ -2,7 +2,8 @@
 
 use pupil_models::config::StudentConfig;
 
-use super::{FlatWeights, Rotary, StudentError, TokenBatch, logits};
+use super::eager::InputReader;
+use super::{FlatWeights, Rotary, StudentError, TokenBatch, logits, observe};
 use crate::checkpoint::Checkpoint;
 
 /// A checkpoint loaded into libtorch for inference.
@@ -33,9 +34,20 @@ impl ReferenceStudent {
     /// libtorch fails.
     pub fn logits(&self, ids: &[u32]) -> Result<Vec<f32>, StudentError> {
         let _guard = tch::no_grad_guard();
-        let ids: Vec<i64> = ids.iter().map(|&id| i64::from(id)).collect();
-        let batch = TokenBatch { ids: tch::Tensor::f_from_slice(&ids)?.f_view([1, -1])?, wanted_rows: None };
+        let batch = one_row(ids)?;
         let logits = logits(&self.config, &self.weights, &self.rotary, &batch)?;
         Ok(Vec::try_from(logits.f_view([-1])?)?)
     }
+
+    /// Reads `ids` and shows `reader` the input of every linear layer.
+    pub(crate) fn observe(&self, ids: &[u32], reader: &mut InputReader<'_>) -> Result<(), StudentError> {
+        let _guard = tch::no_grad_guard();
+        Ok(observe(&self.config, &self.weights, &self.rotary, &one_row(ids)?, reader)?)
+    }
+}
+
+/// A batch of one row, of which every position is wanted.
+fn one_row(ids: &[u32]) -> Result<TokenBatch, StudentError> {
+    let ids: Vec<i64> = ids.iter().map(|&id| i64::from(id)).collect();
+    Ok(TokenBatch { ids: tch::Tensor::f_from_slice(&ids)?.f_view([1, -1])?, wanted_rows: None })
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, TensorInfo};
 
-use super::{BundleError, WeightsFile};
+use super::{BundleError, WeightsFile, portable};
 use crate::config::StudentConfig;
 use crate::family::{self, NativeTensor, WeightShape};
 use crate::format::WeightFormat;
@@ -24,6 +24,10 @@ impl WeightsFile {
         let table = match format {
             WeightFormat::Float32 => checkpoint_table(config, &[Dtype::F32]),
             WeightFormat::Native(_) => family::native_tensors(config).iter().map(native_entry).collect(),
+            WeightFormat::Portable(_) => {
+                let refuse = |misfit: portable::Misfit| self.mismatch(&misfit.tensor, misfit.expected, misfit.found);
+                return portable::check(self.metadata(), config).map_err(refuse);
+            }
         };
         check(std::slice::from_ref(self), &table)
     }

@@ -162,6 +162,7 @@ fn export_foreign(args: &ExportArgs, checkpoint: &Path, contract: &Path, out: &P
         contract: &contract,
         name: &checkpoint.file_name().unwrap_or_default().to_string_lossy(),
         format: args.format,
+        calibration: None,
         questions: &questions,
         threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         force: args.force,

@@ -2,6 +2,7 @@
 
 mod float32;
 mod native;
+mod portable;
 mod rounding;
 
 use std::io::{self, Write};
@@ -11,7 +12,9 @@ pub use float32::write_float32;
 pub use native::write_native;
 use pupil_models::bundle::BundleError;
 use pupil_models::config::StudentConfig;
-pub use rounding::{Nearest, Rounding};
+pub use portable::write_portable;
+pub(super) use portable::{StockTensors, block_shape, scales_name, zero_points_name};
+pub use rounding::{Rounding, Uniform};
 
 use super::ExportError;
 use crate::checkpoint::CheckpointWeights;

@@ -1,13 +1,13 @@
-//! Who chooses the integers of a packed matrix.
+//! Who chooses the integers of a bundle's matrices.
 
 use pupil_models::family::NativeMatrix;
 use pupil_models::packed::Precision;
 
-use crate::quantize::{BlockFormat, Fitting, QuantizeError, QuantizedMatrix};
+use crate::quantize::{BlockFormat, Fitting, QuantizeError, QuantizedMatrix, Quantizer};
 
-/// Chooses precision, scales and integers of the matrices of a native bundle.
+/// Chooses precision, scales and integers of the matrices of a bundle.
 pub trait Rounding: Sync {
-    /// How the values of `matrix` are stored.
+    /// How the values of `matrix` are stored in a native bundle.
     fn precision(&self, matrix: &NativeMatrix) -> Precision;
 
     /// Rounds some rows of the checkpoint's weight `weight`, `[rows, columns]`.
@@ -25,13 +25,30 @@ pub trait Rounding: Sync {
     ) -> Result<QuantizedMatrix, QuantizeError>;
 }
 
-/// Every weight becomes its nearest integer, under the scale of least squared error in its block.
-#[derive(Clone, Copy, Debug)]
-pub struct Nearest(pub Precision);
+/// Every matrix in the same precision, its integers chosen by a [`Quantizer`].
+#[derive(Debug)]
+pub struct Uniform {
+    precision: Precision,
+    quantizer: Quantizer,
+}
 
-impl Rounding for Nearest {
+impl Uniform {
+    /// Matrices in `precision`, rounded by `quantizer`.
+    #[must_use]
+    pub fn new(precision: Precision, quantizer: Quantizer) -> Self {
+        Self { precision, quantizer }
+    }
+
+    /// Every weight becomes its nearest integer, under the scale of least squared error in its block.
+    #[must_use]
+    pub fn nearest(precision: Precision) -> Self {
+        Self::new(precision, Quantizer::uncalibrated(Fitting::LeastError))
+    }
+}
+
+impl Rounding for Uniform {
     fn precision(&self, _matrix: &NativeMatrix) -> Precision {
-        self.0
+        self.precision
     }
 
     fn round(
@@ -41,6 +58,6 @@ impl Rounding for Nearest {
         format: BlockFormat,
         rows: &[f32],
     ) -> Result<QuantizedMatrix, QuantizeError> {
-        QuantizedMatrix::quantize(weight, columns, format, Fitting::LeastError, None, rows)
+        self.quantizer.quantize(weight, columns, format, rows)
     }
 }

@@ -5,6 +5,7 @@
 //! allocated.
 
 mod cache;
+mod lengths;
 mod library;
 mod native;
 mod operators;
@@ -19,7 +20,7 @@ use ort::session::Session;
 use ort::value::Tensor;
 use pupil_models::bundle::{Bundle, GRAPH};
 use pupil_models::config::StudentConfig;
-use pupil_models::graph::ElementType;
+use pupil_models::format::WeightFormat;
 
 use cache::Bound;
 pub use cache::{OnnxCache, OnnxRows};
@@ -37,7 +38,7 @@ use crate::sampler::TokenId;
 pub struct OnnxBackend {
     session: Session,
     config: StudentConfig,
-    cache_element: ElementType,
+    format: WeightFormat,
     /// Logits of the last forward pass, `[rows, kept, vocab_size]`.
     logits: Tensor<f32>,
 }
@@ -53,12 +54,14 @@ impl OnnxBackend {
         let threads = options.thread_count(bundle.config().parameter_count());
         let set = options.instruction_set.unwrap_or_else(InstructionSet::best);
         let kernels = Kernels::of(set).ok_or(LoadError::Instructions { expected: set })?;
-        let session = open_session(&environment, &path, Machine { kernels, threads }, options.prepacking)
+        let format = bundle.manifest().weights;
+        // The stock operators for quantised weights are fast in a layout of their own only.
+        let prepacking = options.prepacking || format.is_portable();
+        let session = open_session(&environment, &path, Machine { kernels, threads }, prepacking)
             .map_err(|error| LoadError::Graph { path: path.clone(), reason: error.to_string() })?;
-        signature::check(&path, &session, bundle.config(), bundle.manifest().weights)?;
+        signature::check(&path, &session, bundle.config(), format)?;
         let logits = logits_tensor(1, bundle.config().vocab_size)?;
-        let cache_element = bundle.manifest().weights.cache_element();
-        Ok(Self { session, config: bundle.config().clone(), cache_element, logits })
+        Ok(Self { session, config: bundle.config().clone(), format, logits })
     }
 
     /// Runs on what is bound and written; the logits are `[rows, keep, vocab_size]`.
@@ -80,7 +83,7 @@ impl Backend for OnnxBackend {
     }
 
     fn cache(&mut self, capacity_tokens: usize) -> Result<OnnxCache, BackendError> {
-        OnnxCache::new(&self.session, &self.config, self.cache_element, capacity_tokens).map_err(|error| failed(&error))
+        OnnxCache::new(&self.session, &self.config, self.format, capacity_tokens).map_err(|error| failed(&error))
     }
 
     fn forward(&mut self, tokens: &[TokenId], cache: &mut OnnxCache, keep: usize) -> Result<&[f32], BackendError> {
@@ -92,8 +95,7 @@ impl Backend for OnnxBackend {
     }
 
     fn rows(&mut self, rows: usize, capacity_tokens: usize) -> Result<OnnxRows, BackendError> {
-        OnnxRows::new(&self.session, &self.config, self.cache_element, rows, capacity_tokens)
-            .map_err(|error| failed(&error))
+        OnnxRows::new(&self.session, &self.config, self.format, rows, capacity_tokens).map_err(|error| failed(&error))
     }
 
     fn step_rows(&mut self, tokens: &[TokenId], rows: &mut OnnxRows) -> Result<&[f32], BackendError> {
