@@ -120,6 +120,9 @@ mod tests {
             assert_eq!(format.to_string().parse::<WeightFormat>().unwrap(), format);
         }
         let error = "native-5".parse::<WeightFormat>().unwrap_err().to_string();
-        assert_eq!(error, "expected one of `float32`, `native-4`, `native-8`, `native-16`, `portable-4`, `portable-8`, `portable-int8`, found `native-5`");
+        assert_eq!(
+            error,
+            "expected one of `float32`, `native-4`, `native-8`, `native-16`, `portable-4`, `portable-8`, `portable-int8`, found `native-5`"
+        );
     }
 }

@@ -19,6 +19,8 @@ use pupil_models::answer::{AnswerKind, Grader};
 use pupil_models::bundle::BundleError;
 use pupil_models::contract::{Budgets, CONTRACT_VERSION, ContractError, ReasoningContract, StepRule};
 use pupil_models::format::WeightFormat;
+
+use crate::quantize::calibration::Calibration;
 pub use self_training::{SelfTraining, rounds};
 use serde::{Deserialize, Serialize};
 pub use source::Source;
@@ -197,11 +199,13 @@ pub struct ExportTable {
     pub parity_prompts: usize,
     /// How the bundle stores its weights.
     pub format: WeightFormat,
+    /// What rounding may know about the inputs of the layers.
+    pub calibration: Calibration,
 }
 
 impl Default for ExportTable {
     fn default() -> Self {
-        Self { parity_prompts: 200, format: WeightFormat::default() }
+        Self { parity_prompts: 200, format: WeightFormat::default(), calibration: Calibration::default() }
     }
 }
 

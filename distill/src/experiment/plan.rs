@@ -7,6 +7,8 @@ use pupil_models::answer::Grader;
 use pupil_models::contract::ReasoningContract;
 use pupil_models::format::WeightFormat;
 
+use crate::quantize::calibration::Calibration;
+
 use super::student::ScratchSizes;
 use super::{Experiment, ExperimentError, Method, Source, require};
 use crate::checkpoint::Checkpoint;
@@ -46,6 +48,8 @@ pub struct Plan {
     pub parity_prompts: usize,
     /// How the bundle stores its weights.
     pub format: WeightFormat,
+    /// What rounding may know about the inputs of the layers.
+    pub calibration: Calibration,
     /// What the student is tested on.
     pub evals: Vec<EvalPlan>,
     /// What all this was made from, as typed; its paths are relative to the experiment file's folder.
@@ -131,6 +135,7 @@ impl Plan {
             train: experiment.train.settings()?,
             parity_prompts: experiment.export.parity_prompts,
             format: experiment.export.format,
+            calibration: experiment.export.calibration,
             evals: experiment.eval.iter().map(|table| eval_plan(table, base)).collect(),
             experiment: experiment.clone(),
         })

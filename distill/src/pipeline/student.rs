@@ -19,7 +19,8 @@ use crate::eval::budget::by_budget;
 use crate::eval::harness::Subject;
 use crate::eval::{EvalReport, evaluate, files};
 use crate::experiment::{EvalPlan, StudentPlan};
-use crate::export::{ExportPlan, export};
+use crate::export::{CalibrationPlan, ExportPlan, export};
+use crate::quantize::calibration::{Calibration, spread};
 use crate::rationale::jsonl;
 use crate::sample;
 use crate::train::{TrainPlan, train};
@@ -107,19 +108,26 @@ impl Run<'_> {
         if self.plan.format != WeightFormat::default() {
             inputs.settings("format", &self.plan.format);
         }
+        let calibration = self.plan.calibration;
+        if calibration != Calibration::None {
+            inputs.settings("calibration", &calibration);
+            inputs.file("samples", &self.path(SAMPLES))?;
+        }
         self.once(StageName::Export, StageName::Export.as_str(), inputs, |run, _| {
             let kept = jsonl::read(&run.path(KEPT))?;
             // Spread over the whole file, so that every source is among them.
             let stride = (kept.len() / run.plan.parity_prompts).max(1);
             let rows = kept.iter().step_by(stride).take(run.plan.parity_prompts);
             let questions: Vec<String> = rows.map(|row| row.example.question.clone()).collect();
+            let reads = calibration != Calibration::None;
+            let samples = reads.then(|| sample::read(&run.path(SAMPLES))).transpose()?.map(|samples| spread(&samples));
             let manifest = export(
                 &ExportPlan {
                     checkpoint: &run.path(CHECKPOINT),
                     contract: &run.plan.contract,
                     name: &run.plan.name,
                     format: run.plan.format,
-                    calibration: None,
+                    calibration: samples.as_deref().map(|samples| CalibrationPlan { calibration, samples }),
                     questions: &questions,
                     threads: NonZeroUsize::new(run.plan.train.threads).unwrap_or(NonZeroUsize::MIN),
                     force: false,

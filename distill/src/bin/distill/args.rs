@@ -3,9 +3,10 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{ArgPredicate, PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 use pupil_distill::dataset::SplitReference;
+use pupil_distill::quantize::calibration::Calibration;
 use pupil_models::format::WeightFormat;
 
 /// Teach a small language model to reason step by step.
@@ -113,6 +114,12 @@ pub(crate) struct ExportArgs {
     /// How the weights are stored; an experiment says it in its `[export]`
     #[arg(long, requires = "checkpoint", default_value_t, value_parser = format_parser())]
     pub(crate) format: WeightFormat,
+    /// What rounding may know about the inputs of the layers
+    #[arg(long, requires_all = ["checkpoint", "samples"], default_value = "none", default_value_if("samples", ArgPredicate::IsPresent, "compensation"))]
+    pub(crate) calibration: Calibration,
+    /// Training samples that the student reads for it, as `distill samples` writes them
+    #[arg(long, value_name = "FILE", requires = "checkpoint")]
+    pub(crate) samples: Option<PathBuf>,
     /// Dataset whose first questions parity is proved on
     #[arg(long, requires = "checkpoint", required_unless_present_any = ["experiment", "without_parity"])]
     pub(crate) data: Option<PathBuf>,

@@ -7,9 +7,10 @@ use std::process::ExitCode;
 use pupil_distill::dataset::Dataset;
 use pupil_distill::eval::PromptingMethod;
 use pupil_distill::experiment::{ExperimentError, ExperimentFile, MeasurementPlan, Method, Plan, rounds};
-use pupil_distill::export::{ExportPlan, export as export_checkpoint, export_without_parity};
+use pupil_distill::export::{CalibrationPlan, ExportPlan, export as export_checkpoint, export_without_parity};
 use pupil_distill::interrupt::Interrupt;
 use pupil_distill::pipeline::{Run, StageName, measure};
+use pupil_distill::quantize::calibration::spread;
 use pupil_distill::sample;
 use pupil_distill::teacher::TeachOptions;
 use pupil_models::bundle::TOKENIZER;
@@ -157,12 +158,13 @@ fn export_foreign(args: &ExportArgs, checkpoint: &Path, contract: &Path, out: &P
         let dataset = Dataset::read(data)?;
         questions.extend(dataset.examples().iter().take(PARITY_PROMPTS).map(|example| example.question.clone()));
     }
+    let samples = args.samples.as_deref().map(sample::read).transpose()?.map(|samples| spread(&samples));
     let plan = ExportPlan {
         checkpoint,
         contract: &contract,
         name: &checkpoint.file_name().unwrap_or_default().to_string_lossy(),
         format: args.format,
-        calibration: None,
+        calibration: samples.as_deref().map(|samples| CalibrationPlan { calibration: args.calibration, samples }),
         questions: &questions,
         threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         force: args.force,

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 pub use float32::write_float32;
 pub use native::write_native;
-use pupil_models::bundle::BundleError;
-use pupil_models::config::StudentConfig;
 pub use portable::write_portable;
 pub(super) use portable::{StockTensors, block_shape, scales_name, zero_points_name};
+use pupil_models::bundle::BundleError;
+use pupil_models::config::StudentConfig;
 pub use rounding::{Rounding, Uniform};
 
 use super::ExportError;

@@ -118,7 +118,8 @@ impl Calibrator {
     /// Layers from `first` on whose statistics fit into memory together; one at least.
     fn group_from(&self, first: usize) -> Range<usize> {
         // Products, factor, and what libtorch needs on the way to it.
-        let bytes = |site: usize| 32 * if self.gathers_grams() { self.columns[site].pow(2) } else { self.columns[site] };
+        let bytes =
+            |site: usize| 32 * if self.gathers_grams() { self.columns[site].pow(2) } else { self.columns[site] };
         let (mut end, mut total) = (first + 1, bytes(first));
         while end < self.columns.len() && total + bytes(end) <= GATHERED_BYTES {
             total += bytes(end);

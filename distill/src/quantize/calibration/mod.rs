@@ -13,6 +13,7 @@ pub use enabled::Calibrator;
 use serde::{Deserialize, Serialize};
 
 use super::compensate::InverseFactor;
+use crate::sample::TrainingSample;
 
 /// How much rounding knows about the inputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
@@ -25,6 +26,16 @@ pub enum Calibration {
     Scales,
     /// Products of the channels: errors are made up for by weights that are not rounded yet
     Compensation,
+}
+
+/// Samples that the student reads: the published methods take as many.
+const SAMPLES: usize = 128;
+
+/// Token ids of at most 128 of `samples`, spread over all of them, so that every task is among them.
+#[must_use]
+pub fn spread(samples: &[TrainingSample]) -> Vec<Vec<u32>> {
+    let stride = samples.len().div_ceil(SAMPLES).max(1);
+    samples.iter().step_by(stride).map(|sample| sample.ids.clone()).collect()
 }
 
 /// What was gathered about one layer's inputs.
