@@ -115,7 +115,7 @@ fn judge(bench: &mut Bench) {
     plans.push((format!("all but near_duplicate ({} bytes a row)", characters / rows.len()), criteria(&everything)));
     for (name, criteria) in plans {
         // As reports, so that no objection keeps the later criteria from their work.
-        let plan = FilterPlan { criteria: Vec::new(), report: criteria };
+        let plan = FilterPlan { criteria: Vec::new(), report: criteria, ..FilterPlan::default() };
         let mut judge = Judge::new(&plan, answer.clone()).unwrap();
         group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
             bencher.iter(|| rows.iter().map(|row| black_box(judge.judge(row)).reported.len()).sum::<usize>());

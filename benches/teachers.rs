@@ -1,6 +1,10 @@
 //! How fast the `openai` teacher is against a loopback server whose replies take 50 ms, beside the ceiling that a client
 //! without any purpose reaches on the same machine, and in how much memory.
 //!
+//! What bounds it besides: a place in the window is free again once the reply is durable, so that every reply waits for a
+//! commit. How long commits take is measured apart, on the same disk, of the same rows, with nothing else to do; and the
+//! server's own cost is in the ceiling.
+//!
 //! `cargo bench -p pupil-distill --bench teachers`. Rounds of client and ceiling alternate, so that noise meets both; server,
 //! ceiling and client are processes of their own, so that the processor time of each is known.
 
@@ -21,6 +25,8 @@ mod teaching;
 
 #[path = "teachers/ceiling.rs"]
 mod ceiling;
+#[path = "teachers/disk.rs"]
+mod disk;
 #[path = "teachers/process.rs"]
 mod process;
 #[path = "teachers/server.rs"]
@@ -29,8 +35,9 @@ mod server;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use disk::Commits;
 use process::Served;
-use teaching::{Settings, Teaching, memory};
+use teaching::{Settings, Teaching, memory, rows};
 
 /// From a request to its reply.
 const LATENCY: Duration = Duration::from_millis(50);
@@ -42,6 +49,8 @@ const MEMORY: &str = "/dev/shm";
 /// Completions of a short round, and of the long one.
 const SHORT: usize = 20_000;
 const LONG: usize = 200_000;
+/// Completions of which commits are made to measure the disk.
+const FEW: usize = 1_000;
 /// Short rounds.
 const ROUNDS: usize = 3;
 
@@ -72,18 +81,23 @@ fn main() {
 fn measure() {
     println!(
         "{IN_FLIGHT} in flight, {} ms latency: ideal {IDEAL:.0} completions/s. A request counts as in flight until its reply is\n\
-         on disk; `no disk` is the same client with its store in memory ({MEMORY}), where a commit costs nothing.\n",
+         on disk. `ceiling` is a client without purpose or disk; `commit` what a commit takes with nothing else to do, of as\n\
+         many rows as arrive meanwhile; `bound` the ceiling where every reply waits for a commit and a half; `no disk` the same\n\
+         client with its store in memory ({MEMORY}), where a sync costs nothing.\n",
         LATENCY.as_millis()
     );
+    let few = few_rows();
     println!(
-        "{:>11} {:>10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>11} {:>11} {:>8}",
+        "{:>11} {:>10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>10} {:>10} {:>8}",
         "completions",
         "ceiling/s",
         "client/s",
-        "of ceil.",
         "of ideal",
-        "no disk/s",
         "of ceil.",
+        "commit",
+        "bound/s",
+        "of bound",
+        "no disk/s",
         "of ideal",
         "command",
         "client CPU",
@@ -92,29 +106,46 @@ fn measure() {
     );
     for completions in [vec![SHORT; ROUNDS], vec![LONG]].concat() {
         let ceiling = ceiling_round(SHORT);
+        let commits = Commits::measured(&few, &std::env::temp_dir());
         let round = client_round(completions, &std::env::temp_dir());
         let memory = Path::new(MEMORY).is_dir().then(|| client_round(SHORT, Path::new(MEMORY)).per_second);
-        let memory = memory.unwrap_or(f64::NAN);
-        println!(
-            "{:>11} {:>10.0} {:>9.0} {:>9.3} {:>9.3} {:>9.0} {:>9.3} {:>9.3} {:>7.1} s {:>9.1} s {:>9.1} s {:>8.0}",
-            round.completions,
-            ceiling,
-            round.per_second,
-            round.per_second / ceiling,
-            round.per_second / IDEAL,
-            memory,
-            memory / ceiling,
-            memory / IDEAL,
-            round.command_seconds,
-            round.client_cpu,
-            round.server_cpu,
-            mebibytes(round.peak)
-        );
-        if completions == LONG {
-            let steps: Vec<String> = round.resident.iter().map(|bytes| format!("{:.1}", mebibytes(*bytes))).collect();
-            println!("\nresident MiB of the client at 10 %, 20 %, … of {completions}: {}", steps.join(" "));
-        }
+        print_round(&round, ceiling, commits, memory.unwrap_or(f64::NAN));
     }
+}
+
+fn print_round(round: &Round, ceiling: f64, commits: Commits, memory: f64) {
+    let bound = commits.bound(IN_FLIGHT, IN_FLIGHT as f64 / ceiling);
+    println!(
+        "{:>11} {:>10.0} {:>9.0} {:>9.3} {:>9.3} {:>6.1} ms {:>9.0} {:>9.3} {:>9.0} {:>9.3} {:>7.1} s {:>8.1} s {:>8.1} s {:>8.0}",
+        round.completions,
+        ceiling,
+        round.per_second,
+        round.per_second / IDEAL,
+        round.per_second / ceiling,
+        1e3 * commits.fixed / (1.0 - bound * commits.per_row),
+        bound,
+        round.per_second / bound,
+        memory,
+        memory / IDEAL,
+        round.command_seconds,
+        round.client_cpu,
+        round.server_cpu,
+        mebibytes(round.peak)
+    );
+    if round.completions == LONG {
+        let steps: Vec<String> = round.resident.iter().map(|bytes| format!("{:.1}", mebibytes(*bytes))).collect();
+        println!("\nresident MiB of the client at 10 %, 20 %, … of {LONG}: {}", steps.join(" "));
+    }
+}
+
+/// What a client stores of a few completions.
+fn few_rows() -> Vec<pupil_distill::rationale::RationaleRow> {
+    let served = Served::start();
+    let settings = Settings { questions: FEW, concurrency: IN_FLIGHT, ..Settings::default() };
+    let teaching = Teaching::new(settings, &format!("http://127.0.0.1:{}/v1", served.port()));
+    let finished = teaching.teach(&[]);
+    assert_eq!(finished.code, Some(0), "{}", finished.printed);
+    rows(&teaching.store())
 }
 
 fn mebibytes(bytes: u64) -> f64 {

@@ -1,4 +1,4 @@
-//! Training samples: token ids with a loss mask that covers the completion and its end, never the prompt.
+//! Training samples: token ids with a loss mask that covers the completion and its end, never the prompt; and a weight.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -7,6 +7,8 @@ use pupil_models::contract::ReasoningContract;
 use pupil_models::durable;
 use pupil_models::tokenizer::{Tokenizer, TokenizerError};
 use serde::{Deserialize, Serialize};
+
+use crate::filter::SampleWeight;
 
 /// Why training samples cannot be made or read.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +64,9 @@ pub struct TrainingSample {
     pub ids: Vec<u32>,
     /// Length of the prompt: the loss covers every token after it.
     pub prompt_tokens: usize,
+    /// The factor of that loss.
+    #[serde(default, skip_serializing_if = "SampleWeight::is_full")]
+    pub weight: SampleWeight,
 }
 
 impl TrainingSample {
@@ -83,13 +88,19 @@ impl TrainingSample {
         let prompt_tokens = ids.len();
         ids.extend(tokenizer.encode(&contract.completion(rationale.rationale, rationale.gold)).map_err(failed)?);
         ids.push(end);
-        Ok(Self { id: rationale.id.to_owned(), ids, prompt_tokens })
+        Ok(Self { id: rationale.id.to_owned(), ids, prompt_tokens, weight: rationale.weight })
     }
 
     /// Number of tokens that the loss covers.
     #[must_use]
     pub fn target_tokens(&self) -> usize {
         self.ids.len() - self.prompt_tokens
+    }
+
+    /// Tokens that the loss covers, times the sample's weight: what a mean over samples divides by.
+    #[must_use]
+    pub fn weighed_tokens(&self) -> f64 {
+        self.weight.get() * self.target_tokens() as f64
     }
 
     /// The sample as text: what the student is given, then between `⟦` and `⟧` what it learns to write; a bare `⏎` stands
@@ -115,6 +126,8 @@ pub struct KeptRationale<'a> {
     pub rationale: &'a str,
     /// The dataset's answer.
     pub gold: &'a str,
+    /// How much it counts.
+    pub weight: SampleWeight,
 }
 
 /// Samples that fit a student's context, and how many did not.

@@ -26,6 +26,7 @@ pub mod durable;
 pub mod family;
 pub mod format;
 pub mod graph;
+mod map;
 pub mod packed;
 pub mod preset;
 pub mod step;

@@ -14,46 +14,15 @@ use crate::backend::{Backend, BackendError, KeyValueCache};
 use crate::error::{GenerateError, LoadError};
 use crate::event::Solution;
 use crate::generation::Generation;
-use crate::kernels::InstructionSet;
+use crate::options::{EngineOptions, Execution};
 use crate::request::Request;
 use crate::sampler::TokenId;
 
 /// Positions computed at once: bounds the memory of activations, and how long a cancelled prefill goes on.
-pub(crate) const PREFILL_TOKENS: usize = 256;
+pub const PREFILL_TOKENS: usize = 256;
 
 /// Caches grow in blocks of this many positions, so that questions of similar length share one.
 const CACHE_BLOCK: usize = 64;
-
-/// Below this many weights one thread is used unless the caller says otherwise.
-const SMALL_STUDENT_PARAMETERS: usize = 16_000_000;
-
-/// More threads than this are only used when the caller says so.
-const MOST_DEFAULT_THREADS: usize = 4;
-
-/// How a student is run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EngineOptions {
-    /// Threads that compute; for the default see [`Self::thread_count`].
-    pub threads: Option<NonZeroUsize>,
-    /// Whether ONNX Runtime may copy the weights into a layout of its own. Off by default: the weights then stay in the
-    /// mapped file, and nothing is copied at load.
-    pub prepacking: bool,
-    /// Instructions that the operators of a native bundle are made of; by default the fastest that this machine has.
-    pub instruction_set: Option<InstructionSet>,
-}
-
-impl EngineOptions {
-    /// Threads that compute for a student with so many weights.
-    ///
-    /// By default one for a small student, whose products are over before a second thread has woken up; else one per core
-    /// that this process may use, at most 4.
-    #[must_use]
-    pub fn thread_count(&self, parameters: usize) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MOST_DEFAULT_THREADS);
-        let default = || if parameters < SMALL_STUDENT_PARAMETERS { 1 } else { cores() };
-        self.threads.map_or_else(default, NonZeroUsize::get)
-    }
-}
 
 /// What a completion needs to know about the student that writes it.
 #[derive(Debug)]
@@ -101,6 +70,12 @@ impl Engine {
         Ok(engine)
     }
 
+    /// How the student is run: the options it was opened with, with everything that they left open decided.
+    #[must_use]
+    pub fn execution(&self) -> &Execution {
+        self.backend.execution()
+    }
+
     /// Loads a bundle that is already open.
     ///
     /// # Errors
@@ -143,6 +118,36 @@ impl<B: Backend> Engine<B> {
     /// # Errors
     /// [`GenerateError`] if there are no tokens, or more than the context, or the forward pass fails.
     pub fn logits(&mut self, tokens: &[TokenId]) -> Result<Vec<f32>, GenerateError> {
+        let mut logits = Vec::with_capacity(tokens.len() * self.backend.vocab_size());
+        self.visit_logits(tokens, NonZeroUsize::MAX, |_, rows| {
+            logits.extend_from_slice(rows);
+            Ok::<(), GenerateError>(())
+        })?;
+        Ok(logits)
+    }
+
+    /// As [`Self::logits`], but at most `rows` positions at a time, so that a long sequence over a large vocabulary needs
+    /// little memory: `visit` is given the first of the positions and their logits, `[up to rows, vocab_size]`.
+    ///
+    /// # Errors
+    /// As [`Self::logits`], and the first error of `visit`.
+    pub fn visit_logits<E: From<GenerateError>>(
+        &mut self,
+        tokens: &[TokenId],
+        rows: NonZeroUsize,
+        mut visit: impl FnMut(usize, &[f32]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.check_sequence(tokens)?;
+        self.reset_cache(tokens.len()).map_err(GenerateError::from)?;
+        let mut first = 0;
+        for chunk in tokens.chunks(rows.get().min(PREFILL_TOKENS)) {
+            visit(first, self.forward(chunk, chunk.len()).map_err(GenerateError::from)?)?;
+            first += chunk.len();
+        }
+        Ok(())
+    }
+
+    fn check_sequence(&self, tokens: &[TokenId]) -> Result<(), GenerateError> {
         let context = self.student.config.context_tokens;
         if tokens.is_empty() {
             return Err(GenerateError::EmptyPrompt);
@@ -150,13 +155,7 @@ impl<B: Backend> Engine<B> {
         if tokens.len() > context {
             return Err(GenerateError::ContextExceeded { prompt_tokens: tokens.len(), budget: 0, context });
         }
-        self.student.check_tokens(tokens)?;
-        self.reset_cache(tokens.len())?;
-        let mut logits = Vec::with_capacity(tokens.len() * self.backend.vocab_size());
-        for chunk in tokens.chunks(PREFILL_TOKENS) {
-            logits.extend_from_slice(self.forward(chunk, chunk.len())?);
-        }
-        Ok(logits)
+        self.student.check_tokens(tokens)
     }
 
     /// The student's architecture.

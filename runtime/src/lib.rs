@@ -17,6 +17,8 @@
 //! Following one question through this crate:
 //!
 //! 1. [`Engine::open`] opens the bundle and hands its graph to ONNX Runtime ([`backend::onnx`]), which maps the weights.
+//!    [`EngineOptions`] say how it is run; what they leave open is decided by what `pupil tune` stored for this bundle on
+//!    this machine ([`tuning`]), else by rules.
 //! 2. [`Engine::stream`] lays the question out as the bundle's reasoning contract says, encodes it, and refuses it if it
 //!    does not fit the context. A [`Request`] says how tokens are chosen, how many there may be, and who may cancel.
 //! 3. The [`Generation`] is an iterator. Its first pull is the prefill: one forward pass ([`backend::Backend`]) over the
@@ -40,19 +42,23 @@ mod event;
 mod generation;
 mod kernels;
 mod limits;
+pub mod machine;
+mod options;
 mod repetition;
 mod request;
 mod sampler;
 mod stop;
 mod timing;
 mod transcript;
+pub mod tuning;
 
 pub use batch::Question;
-pub use engine::{Engine, EngineOptions};
+pub use engine::{Engine, PREFILL_TOKENS};
 pub use error::{GenerateError, LibraryError, LoadError, RequestError};
 pub use event::{Event, Outcome, Solution, Step, Usage};
 pub use generation::Generation;
 pub use kernels::InstructionSet;
+pub use options::{EngineOptions, Execution};
 pub use request::{CancelToken, RationaleExhausted, Request, RequestBuilder, Sampling};
 pub use sampler::TokenId;
 pub use timing::Timings;

@@ -1,9 +1,11 @@
 //! `pupil` as a program: what it prints where, and its exit status; every bad input is one clear error.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod bench;
 mod bundles;
 mod errors;
 mod solve;
+mod tune;
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -12,6 +14,8 @@ use std::process::{Command, Output};
 fn pupil(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pupil"));
     command.args(arguments).env_remove("PUPIL_BUNDLE").env("NO_COLOR", "1");
+    // A folder that is never made: what the user has tuned is none of a test's business.
+    command.env("PUPIL_CACHE_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/no-cache"));
     command
 }
 

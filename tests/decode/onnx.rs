@@ -76,7 +76,9 @@ fn prepacking_changes_nothing_but_speed() {
     let Some(folder) = fixture() else { return };
     let bundle = Bundle::open(folder).unwrap();
     let mut rows = [false, true].map(|prepacking| {
-        let mut engine = Engine::open_with(&bundle, &EngineOptions { prepacking, ..EngineOptions::default() }).unwrap();
+        let mut engine =
+            Engine::open_with(&bundle, &EngineOptions { prepacking: Some(prepacking), ..EngineOptions::default() })
+                .unwrap();
         engine.logits(&tokens(20, bundle.config().vocab_size)).unwrap()
     });
     let [mapped, packed] = &mut rows;

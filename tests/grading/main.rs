@@ -210,3 +210,63 @@ fn filters_run_again_explain_and_list_until_samples_depend_on_them() {
     let refused = run("filter", &["--again"]);
     assert!(stderr(&refused).contains("expected a run without training"), "{}", stderr(&refused));
 }
+
+#[test]
+fn wrong_arithmetic_can_weigh_instead() {
+    let folder = tempfile::tempdir().unwrap();
+    write_inputs(folder.path());
+    let experiment = folder.path().join("experiment.toml");
+    let runs = folder.path().join("runs");
+    let write = |filter: &str| std::fs::write(&experiment, format!("{EXPERIMENT}{filter}")).unwrap();
+    let run = |stage: &str, more: &[&str]| {
+        let plain = [stage, experiment.to_str().unwrap(), "--runs", runs.to_str().unwrap()];
+        distill(&[&plain, more].concat(), "")
+    };
+    let file = |run: &str, name: &str| std::fs::read_to_string(runs.join(run).join(name)).unwrap();
+    for (weight, found) in [("0.0", "0"), ("-1", "-1"), ("1.5", "1.5"), ("\"half\"", "half")] {
+        write(&format!("filter = {{ weigh = [{{ criterion = \"arithmetic\", weight = {weight} }}] }}\n"));
+        let refused = run("filter", &[]);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(stderr(&refused).contains("weight") && stderr(&refused).contains(found), "{}", stderr(&refused));
+    }
+    assert!(!runs.exists(), "nothing is written");
+
+    write("filter = { weigh = [{ criterion = \"arithmetic\", weight = 0.25 }] }\n");
+    assert!(run("teach", &[]).status.success());
+    let output = run("filter", &[]);
+    let said =
+        "down_weighted 1, empty_rationale 0, kept 4, no_answer 0, weighed_for_wrong_arithmetic 1, wrong_answer 1";
+    assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    let explained = stdout(&run("filter", &["--explain", "svamp/0#2"]));
+    assert!(explained.contains("arithmetic  weighs 0.25: wrong arithmetic `2 + 3 = 6`"), "{explained}");
+    assert!(explained.contains("verdict: kept with weight 0.25"), "{explained}");
+    let status = stdout(&distill(&["status", runs.join("filtered").to_str().unwrap()], ""));
+    assert!(status.contains("verdicts: kept 3, kept_with_less_weight 1, wrong_answer 1"), "{status}");
+
+    let shown = stdout(&run("samples", &["--show", "9"]));
+    let heads: Vec<&str> = shown.lines().filter(|line| line.starts_with("──")).collect();
+    assert_eq!(heads.len(), 4);
+    let is_light: Vec<bool> = heads.iter().map(|head| head.ends_with("learned, weight 0.25)")).collect();
+    assert_eq!(is_light, [false, false, true, false], "{heads:?}");
+    let light: Vec<bool> =
+        file("filtered", "samples.jsonl").lines().map(|line| line.ends_with(",\"weight\":0.25}")).collect();
+    assert_eq!(light, is_light);
+    let arguments = ["rationales", "export", experiment.to_str().unwrap(), "--runs", runs.to_str().unwrap()];
+    let exported = stdout(&distill(&[&arguments[..], &["--format", "prompt-completion"]].concat(), ""));
+    assert_eq!(exported.matches("\"weight\":0.25}").count(), 1, "{exported}");
+    assert_eq!(exported.matches("\"weight\"").count(), 1, "{exported}");
+
+    // A weight of 1 is the same as none, byte for byte; another weight is another run.
+    let taken = |name| run("samples", &["--name", name]).status.success();
+    write("filter = { weigh = [{ criterion = \"arithmetic\", weight = 1.0 }] }\n");
+    assert!(taken("full"));
+    write("");
+    assert!(taken("plain"));
+    for name in ["kept.jsonl", "samples.jsonl", "samples.stage.toml", "tokenizer.json"] {
+        assert_eq!(file("full", name), file("plain", name), "{name}");
+    }
+    assert!(!file("plain", "filter.stage.toml").contains("weigh"));
+    write("filter = { weigh = [{ criterion = \"arithmetic\", weight = 0.5 }] }\n");
+    let refused = run("samples", &["--name", "filtered"]);
+    assert!(stderr(&refused).contains("`weigh`"), "{}", stderr(&refused));
+}

@@ -10,7 +10,6 @@ use pupil_distill::interrupt::Interrupt;
 use pupil_distill::student::ReferenceStudent;
 use pupil_models::bundle::{Bundle, BundleError, Manifest, WEIGHTS};
 use pupil_models::contract::ReasoningContract;
-use pupil_models::format::WeightFormat;
 use pupil_runtime::Engine;
 
 use crate::TOLERANCE;
@@ -29,9 +28,8 @@ fn exported(checkpoint: &Path, target: &Path, interrupt: &Interrupt) -> Result<M
             checkpoint,
             contract: &contract,
             name: "tiny",
-            format: WeightFormat::Float32,
-            calibration: None,
             questions: &questions,
+            quantised: None,
             threads,
             force: false,
             target,
@@ -76,7 +74,13 @@ fn one_wrong_weight_does_not_pass() {
     write_checkpoint(&right, &tiny(), 1);
     write_checkpoint(&wrong, &tiny(), 1);
     let reference = ReferenceStudent::open(&Checkpoint::open(&right).unwrap(), 1).unwrap();
-    let range = Checkpoint::open(&wrong).unwrap().weights().range("model.layers.1.mlp.down_proj.weight").unwrap();
+    let range = Checkpoint::open(&wrong)
+        .unwrap()
+        .weights()
+        .whole_float32()
+        .unwrap()
+        .range("model.layers.1.mlp.down_proj.weight")
+        .unwrap();
     let mut bytes = fs::read(wrong.join(WEIGHTS)).unwrap();
     let weight: &mut [u8; 4] = bytes[range.offset..].first_chunk_mut().unwrap();
     *weight = (f32::from_le_bytes(*weight) + 0.01).to_le_bytes();
@@ -86,8 +90,8 @@ fn one_wrong_weight_does_not_pass() {
         let target = checkpoint.with_extension("bundle");
         export_unproved(checkpoint, &contract(), "tiny", &target).unwrap();
         let mut engine = Engine::open(&target).unwrap();
-        let parity = parity::compare(&mut engine, &reference, &questions(5), &Interrupt::new()).unwrap();
-        parity::require_float32(&parity)
+        let proved = parity::compare(&mut engine, 0, &reference, &questions(5), &Interrupt::new()).unwrap();
+        parity::require_float32(&proved.parity)
     });
     let [right, wrong] = &mut verdicts;
     assert!(right.is_ok(), "{right:?}");
@@ -98,18 +102,21 @@ fn one_wrong_weight_does_not_pass() {
     );
 }
 
-/// Weights so large that float32 rounds by more than the tolerance: the two sides differ, whoever is right.
+/// Attention scores in the thousands, of which rounding in the last places decides: the two sides differ, whoever is right.
 #[test]
 fn a_student_that_misses_parity_gets_no_bundle() {
     let root = tempfile::tempdir().unwrap();
     let checkpoint = root.path().join("checkpoint");
     write_checkpoint(&checkpoint, &tiny(), 1);
     let opened = Checkpoint::open(&checkpoint).unwrap();
-    let embedding = opened.weights().range("model.embed_tokens.weight").unwrap();
+    let queries = [0, 1].map(|layer| format!("model.layers.{layer}.self_attn.q_proj.weight"));
+    let queries = queries.map(|name| opened.weights().whole_float32().unwrap().range(&name).unwrap());
     drop(opened);
     let mut bytes = fs::read(checkpoint.join(WEIGHTS)).unwrap();
-    for weight in bytes[embedding.offset..][..embedding.bytes].as_chunks_mut::<4>().0 {
-        *weight = (f32::from_le_bytes(*weight) * 1e4).to_le_bytes();
+    for query in queries {
+        for weight in bytes[query.offset..][..query.bytes].as_chunks_mut::<4>().0 {
+            *weight = (f32::from_le_bytes(*weight) * 1e3).to_le_bytes();
+        }
     }
     fs::write(checkpoint.join(WEIGHTS), bytes).unwrap();
     let error = exported(&checkpoint, &root.path().join("bundle"), &Interrupt::new()).unwrap_err();
@@ -122,7 +129,8 @@ fn a_weight_that_is_no_number_gets_no_bundle() {
     let root = tempfile::tempdir().unwrap();
     let checkpoint = root.path().join("checkpoint");
     write_checkpoint(&checkpoint, &tiny(), 1);
-    let range = Checkpoint::open(&checkpoint).unwrap().weights().range("model.norm.weight").unwrap();
+    let range =
+        Checkpoint::open(&checkpoint).unwrap().weights().whole_float32().unwrap().range("model.norm.weight").unwrap();
     let mut bytes = fs::read(checkpoint.join(WEIGHTS)).unwrap();
     bytes[range.offset + 8..range.offset + 12].copy_from_slice(&f32::NAN.to_le_bytes());
     fs::write(checkpoint.join(WEIGHTS), bytes).unwrap();

@@ -9,6 +9,7 @@ mod contract;
 mod students;
 
 mod fixture;
+mod forms;
 mod gate;
 mod golden;
 mod memory;

@@ -38,14 +38,13 @@ fn export(checkpoint: &Path, format: WeightFormat, target: &Path) {
         checkpoint,
         contract: &contract,
         name: "random",
-        format,
-        calibration: None,
         questions: &[],
+        quantised: None,
         threads,
         force: false,
         target,
     };
-    export_without_parity(&plan, &Interrupt::new()).unwrap();
+    export_without_parity(&plan, format, &Interrupt::new()).unwrap();
 }
 
 /// What the bundle's tensors stand for, by the names and in the order of the checkpoint's weights.
@@ -130,14 +129,13 @@ fn the_same_checkpoint_gives_the_same_bytes_on_any_number_of_threads() {
             checkpoint: &checkpoint,
             contract: &contract,
             name: "random",
-            format: WeightFormat::Native(Precision::Four),
-            calibration: None,
             questions: &[],
+            quantised: None,
             threads: NonZeroUsize::new(threads).unwrap(),
             force: false,
             target: &target,
         };
-        export_without_parity(&plan, &Interrupt::new()).unwrap();
+        export_without_parity(&plan, WeightFormat::Native(Precision::Four), &Interrupt::new()).unwrap();
         fs::read(target.join(WEIGHTS)).unwrap()
     });
     assert!(written[0] == written[1]);

@@ -8,10 +8,11 @@ use std::process::Command;
 
 use prost::Message;
 use pupil_distill::checkpoint::{Checkpoint, write_weights};
+use pupil_distill::export::parity::Tolerance;
 use pupil_distill::export::proto::Model;
-use pupil_distill::export::{CalibrationPlan, ExportPlan, export_without_parity};
+use pupil_distill::export::{ExportPlan, NativeForms, QuantisedPlan, export_without_parity};
 use pupil_distill::interrupt::Interrupt;
-use pupil_distill::quantize::calibration::{Calibration, Calibrator};
+use pupil_distill::quantize::calibration::{Calibration, CalibrationPlan, Calibrator};
 use pupil_distill::quantize::{Bits, BlockFormat, Fitting, QuantizedMatrix, Quantizer};
 use pupil_distill::rationale::RationaleRow;
 use pupil_distill::sample::{KeptRationale, TrainingSample};
@@ -35,20 +36,21 @@ fn peculiar() -> StudentConfig {
     StudentConfig { family: Family::Qwen2, hidden_size: 48, intermediate_size: 80, tied_head: false, ..tiny() }
 }
 
-fn export(checkpoint: &Path, format: PortableWeights, calibration: Option<CalibrationPlan<'_>>, target: &Path) {
-    let contract = contract();
+fn export(checkpoint: &Path, format: PortableWeights, calibration: CalibrationPlan, target: &Path) {
+    let (contract, threads, interrupt) = (contract(), NonZeroUsize::new(2).unwrap(), Interrupt::new());
+    let writer = NativeForms::new(threads, interrupt.clone(), calibration);
+    let quantised = QuantisedPlan { form: None, within: Tolerance::ONE_POINT, examples: &[], writer: &writer };
     let plan = ExportPlan {
         checkpoint,
         contract: &contract,
         name: "random",
-        format: WeightFormat::Portable(format),
-        calibration,
         questions: &[],
-        threads: NonZeroUsize::new(2).unwrap(),
+        quantised: Some(quantised),
+        threads,
         force: false,
         target,
     };
-    export_without_parity(&plan, &Interrupt::new()).unwrap();
+    export_without_parity(&plan, WeightFormat::Portable(format), &interrupt).unwrap();
 }
 
 /// Makes the bundle's block products compute in float32, where only the order of sums differs from libtorch's.
@@ -105,7 +107,7 @@ fn stock_operators_compute_what_libtorch_does_with_the_rounded_weights() {
         write_checkpoint(&checkpoint, &config, 3);
         let ids: Vec<u32> = (0..150).map(|position| position * 7 % 256 + 1).collect();
         for (format, bits) in [(PortableWeights::Four, Bits::Four), (PortableWeights::Eight, Bits::Eight)] {
-            export(&checkpoint, format, None, &bundle);
+            export(&checkpoint, format, CalibrationPlan::default(), &bundle);
             let rounded = root.path().join("rounded");
             write_rounded(&checkpoint, bits, &rounded);
             let reference = ReferenceStudent::open(&Checkpoint::open(&rounded).unwrap(), 1).unwrap();
@@ -126,7 +128,7 @@ fn channels_compute_nearly_what_libtorch_does() {
         let root = tempfile::tempdir().unwrap();
         let (checkpoint, bundle) = (root.path().join("checkpoint"), root.path().join("bundle"));
         write_checkpoint(&checkpoint, &config, 3);
-        export(&checkpoint, PortableWeights::Channels, None, &bundle);
+        export(&checkpoint, PortableWeights::Channels, CalibrationPlan::default(), &bundle);
         let ids: Vec<u32> = (0..150).map(|position| position * 7 % 256 + 1).collect();
         let reference = ReferenceStudent::open(&Checkpoint::open(&checkpoint).unwrap(), 1).unwrap();
         let error =
@@ -143,8 +145,8 @@ fn a_portable_bundle_answers_alone_and_in_batches_and_is_the_same_each_time() {
     write_checkpoint(&checkpoint, &tiny(), 3);
     for format in FORMATS {
         let (first, second) = (root.path().join("first"), root.path().join("second"));
-        export(&checkpoint, format, None, &first);
-        export(&checkpoint, format, None, &second);
+        export(&checkpoint, format, CalibrationPlan::default(), &first);
+        export(&checkpoint, format, CalibrationPlan::default(), &second);
         for name in [WEIGHTS, GRAPH, "genai_config.json", MANIFEST] {
             assert!(fs::read(first.join(name)).unwrap() == fs::read(second.join(name)).unwrap(), "{format:?}: {name}");
         }
@@ -166,7 +168,7 @@ fn tensors_that_no_portable_graph_reads_are_refused_by_name() {
     let root = tempfile::tempdir().unwrap();
     let (checkpoint, bundle) = (root.path().join("checkpoint"), root.path().join("bundle"));
     write_checkpoint(&checkpoint, &tiny(), 3);
-    export(&checkpoint, PortableWeights::Four, None, &bundle);
+    export(&checkpoint, PortableWeights::Four, CalibrationPlan::default(), &bundle);
     let mut bytes = fs::read(bundle.join(WEIGHTS)).unwrap();
     let text = b"model.layers.1.mlp.down_proj.scales";
     let at = bytes.windows(text.len()).position(|window| window == text).unwrap();
@@ -263,10 +265,10 @@ fn calibrated_bundles_are_the_same_each_time() {
     let samples: Vec<Vec<u32>> = (1..20).map(|start| (start..start + 40).collect()).collect();
     let mut written = Vec::new();
     for calibration in [Calibration::None, Calibration::Scales, Calibration::Compensation] {
-        let plan = Some(CalibrationPlan { calibration, samples: &samples });
+        let plan = || CalibrationPlan { calibration, samples: samples.clone() };
         let (first, second) = (root.path().join("first"), root.path().join("second"));
-        export(&checkpoint, PortableWeights::Four, plan, &first);
-        export(&checkpoint, PortableWeights::Four, plan, &second);
+        export(&checkpoint, PortableWeights::Four, plan(), &first);
+        export(&checkpoint, PortableWeights::Four, plan(), &second);
         let bytes = fs::read(first.join(WEIGHTS)).unwrap();
         assert!(bytes == fs::read(second.join(WEIGHTS)).unwrap(), "{calibration:?}");
         assert!(!written.contains(&bytes), "{calibration:?} changes something");
@@ -290,7 +292,7 @@ fn other_runtimes_read_portable_bundles() {
         write_checkpoint(&checkpoint, &config, 3);
         for format in FORMATS {
             let bundle = root.path().join(format!("{format:?}-{index}"));
-            export(&checkpoint, format, None, &bundle);
+            export(&checkpoint, format, CalibrationPlan::default(), &bundle);
             let mut engine = Engine::open(&bundle).unwrap();
             let (ids, count) = ((5..25).collect::<Vec<u32>>(), 24);
             let mut greedy = ids.clone();

@@ -32,7 +32,7 @@ fn the_shipped_bundle_computes_what_libtorch_computes_on_200_prompts() {
     let mut engine = Engine::open(&folder).unwrap();
     let questions = questions();
     assert_eq!(questions.len(), 200);
-    let parity = parity::compare(&mut engine, &reference, &questions, &Interrupt::new()).unwrap();
+    let parity = parity::compare(&mut engine, 0, &reference, &questions, &Interrupt::new()).unwrap().parity;
     parity::require_float32(&parity).unwrap();
     assert_eq!(parity.equal_greedy_completions, 200);
     println!("largest difference of a logit {:e} at {} positions", parity.max_logit_difference, parity.positions);

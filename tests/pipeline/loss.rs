@@ -10,6 +10,8 @@ use pupil_distill::student::ReferenceStudent;
 use pupil_distill::train::{Duration, MetricRow, TrainPlan, TrainSettings, train};
 use pupil_models::digest::Digest;
 
+use pupil_distill::filter::SampleWeight;
+
 use crate::students::{VOCABULARY, tiny, write_checkpoint};
 use crate::training::{samples, settings};
 
@@ -68,4 +70,56 @@ fn the_loss_is_the_mean_over_the_completions_tokens_alone() {
         assert!(close(row.loss, expected, 1e-5), "{} and {expected}", row.loss);
         assert!(close(row.gradient_norm, rows[0].gradient_norm, 1e-4), "{rows:?}");
     }
+}
+
+/// `samples` with weights that depend on their numbers: 1, `light`, 1, `light`, and so on.
+fn weighed(samples: &[TrainingSample], light: f64) -> Vec<TrainingSample> {
+    let weights = [1.0, light].map(|weight| SampleWeight::try_from(weight).unwrap());
+    samples
+        .iter()
+        .zip(weights.into_iter().cycle())
+        .map(|(sample, weight)| TrainingSample { weight, ..sample.clone() })
+        .collect()
+}
+
+#[test]
+fn with_weights_it_is_the_weighted_mean_over_the_tokens_whatever_the_batches() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = folder.path().join("checkpoint");
+    write_checkpoint(&checkpoint, &tiny(), 3);
+    let student = ReferenceStudent::open(&Checkpoint::open(&checkpoint).unwrap(), 1).unwrap();
+    let trained = |name: String, samples: &[TrainingSample], batch_tokens: usize| {
+        first_row(&folder.path().join(name), &checkpoint, samples, batch_tokens)
+    };
+    let plain = samples(24);
+    for light in [0.125, 0.5] {
+        let samples = weighed(&plain, light);
+        let sum: f64 = samples.iter().map(|sample| sample.weight.get() * summed_loss(&student, sample)).sum();
+        let expected = sum / samples.iter().map(TrainingSample::weighed_tokens).sum::<f64>();
+        let rows =
+            [1, 200, 100_000].map(|batch_tokens| trained(format!("{light}-{batch_tokens}"), &samples, batch_tokens));
+        for row in &rows {
+            assert!(close(row.loss, expected, 1e-5), "{} and {expected}", row.loss);
+            assert!(close(row.gradient_norm, rows[0].gradient_norm, 1e-4), "{rows:?}");
+            assert_eq!(row.target_tokens, plain.iter().map(|sample| sample.target_tokens() as u64).sum::<u64>());
+        }
+    }
+
+    // A sample that counts nothing teaches as much as one that is not there.
+    let without: Vec<TrainingSample> = plain.iter().step_by(2).cloned().collect();
+    let (zero, dropped) =
+        (trained("zero".to_owned(), &weighed(&plain, 0.0), 200), trained("dropped".to_owned(), &without, 200));
+    assert!(close(zero.loss, dropped.loss, 1e-5) && close(zero.gradient_norm, dropped.gradient_norm, 1e-4));
+    assert_ne!(zero.target_tokens, dropped.target_tokens);
+
+    // A weight of 1 is the same as none, bit for bit.
+    let (full, none) =
+        (trained("full".to_owned(), &weighed(&plain, 1.0), 200), trained("none".to_owned(), &plain, 200));
+    assert_eq!(
+        (full.loss.to_bits(), full.gradient_norm.to_bits()),
+        (none.loss.to_bits(), none.gradient_norm.to_bits())
+    );
+    let written = |name: &str| fs::read(folder.path().join(name).join("model.safetensors")).unwrap();
+    assert!(written("full") == written("none"));
+    assert!(written("full") != written("zero"));
 }

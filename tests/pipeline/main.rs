@@ -13,7 +13,9 @@ mod training;
 
 mod chain;
 mod data;
+mod forms;
 mod loss;
 mod resume;
 mod samples;
 mod signals;
+mod weights;

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use pupil_distill::filter::SampleWeight;
 use pupil_distill::interrupt::Interrupt;
+use pupil_distill::sample::TrainingSample;
 use pupil_distill::train::{MetricRow, TrainError, TrainPlan, TrainReport, train};
 use pupil_models::digest::Digest;
 
@@ -38,6 +40,11 @@ fn checkpoint(folder: &Path, step: u32) -> std::path::PathBuf {
 
 /// Asks for a stop as soon as `step` is saved; the step at which the training stopped, or `None` if it ended before.
 fn stop_after(folder: &Path, step: u32) -> Option<u32> {
+    stop_after_with(folder, step, &samples(60))
+}
+
+/// As [`stop_after`], learning from these samples.
+fn stop_after_with(folder: &Path, step: u32, samples: &[TrainingSample]) -> Option<u32> {
     let interrupt = Interrupt::new();
     let wanted = checkpoint(folder, step);
     let stopper = interrupt.clone();
@@ -47,7 +54,7 @@ fn stop_after(folder: &Path, step: u32) -> Option<u32> {
         }
         stopper.request();
     });
-    let result = trained(&plan(folder), &interrupt);
+    let result = train(&plan(folder), samples, &interrupt);
     interrupt.request();
     watcher.join().unwrap();
     match result {
@@ -143,4 +150,21 @@ fn the_state_of_another_run_is_refused() {
     let before = fs::read_dir(folder.path().join("checkpoints")).unwrap().count();
     assert!(matches!(trained(&other, &Interrupt::new()), Err(TrainError::Fingerprint { .. })));
     assert_eq!(fs::read_dir(folder.path().join("checkpoints")).unwrap().count(), before);
+}
+
+#[test]
+fn a_training_with_weights_resumes_to_the_same_bytes_and_learns_something_else() {
+    let light = SampleWeight::try_from(0.25).unwrap();
+    let mut samples = samples(60);
+    samples.iter_mut().step_by(3).for_each(|sample| sample.weight = light);
+    let [whole, stopped, plain] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let end = |folder: &Path| train(&plan(folder), &samples, &Interrupt::new()).unwrap();
+    end(whole.path());
+    let stops = [1, LESSON_STEPS, LESSON_STEPS + 3, TOTAL_STEPS - 2];
+    let stops: Vec<u32> = stops.iter().filter_map(|step| stop_after_with(stopped.path(), *step, &samples)).collect();
+    assert!(!stops.is_empty());
+    end(stopped.path());
+    assert!(outcome(stopped.path()) == outcome(whole.path()), "stopped at {stops:?}");
+    trained(&plan(plain.path()), &Interrupt::new()).unwrap();
+    assert!(outcome(plain.path()) != outcome(whole.path()));
 }

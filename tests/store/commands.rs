@@ -48,7 +48,7 @@ fn training_columns_are_laid_out_by_the_contract() {
     let mut row = None;
     Reader::open(&tiny.store())
         .unwrap()
-        .visit_kept(|stored| {
+        .visit_kept(|stored, _| {
             row.get_or_insert(stored.row);
             Ok::<(), pupil_distill::rationale::RationaleError>(())
         })

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use pupil_distill::filter::SampleWeight;
 use pupil_distill::rationale::{RationaleError, Store, Stored};
 use pupil_distill::teacher::program::{Exclusions, Items, ProgramTask, ProgramTeacher};
 use tempfile::TempDir;
@@ -155,12 +156,12 @@ fn name_below(folder: &Path, path: &Path) -> String {
     path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned()
 }
 
-/// The completions of a store, and which of them are kept.
+/// The completions of a store, and which of them are kept with which weight.
 fn stored(path: &Path) -> Vec<u8> {
     let store = Store::open(path).unwrap();
     let mut kept = Vec::new();
-    let visit = |stored: Stored| {
-        kept.push(stored.row.id());
+    let visit = |stored: Stored, weight: SampleWeight| {
+        kept.push(format!("{} {weight}", stored.row.id()));
         Ok::<(), RationaleError>(())
     };
     store.visit_kept(visit).unwrap();

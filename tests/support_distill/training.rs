@@ -1,5 +1,6 @@
 //! A training of seconds, straight through the loop: random samples of two tasks, a lesson, several epochs.
 
+use pupil_distill::filter::SampleWeight;
 use pupil_distill::keyed::mix;
 use pupil_distill::sample::TrainingSample;
 use pupil_distill::train::{Duration, Lesson, Selection, TrainSettings};
@@ -17,6 +18,7 @@ pub(crate) fn samples(count: u64) -> Vec<TrainingSample> {
             id: format!("{}/{number}#0", ["coin_flip", "last_letter_concatenation"][number as usize % 2]),
             ids: (0..tokens).map(|position| 1 + (mix(&[number, position]) % 250) as u32).collect(),
             prompt_tokens: 1 + (mix(&[number, 1, 2]) % 6) as usize,
+            weight: SampleWeight::FULL,
         }
     };
     (0..count).map(sample).collect()

@@ -208,7 +208,7 @@ impl Running {
 
     /// Whether it has not ended yet.
     pub(crate) fn goes_on(&mut self) -> bool {
-        self.peak_bytes = self.peak_bytes.max(memory(self.child.id(), "VmHWM").unwrap_or(0));
+        self.peak_bytes = self.peak_bytes.max(peak(self.child.id()).unwrap_or(0));
         self.child.try_wait().unwrap().is_none()
     }
 
@@ -235,6 +235,17 @@ impl Running {
             peak_bytes: self.peak_bytes,
         }
     }
+}
+
+/// The most memory that a child has held as the program that it was started for, in bytes; `None` before and after.
+///
+/// A child that is started by `vfork` lives in the memory of its parent until `execve` gives it its own: before that its status
+/// tells of the parent, and of every peak that the parent ever had.
+pub(crate) fn peak(child: u32) -> Option<u64> {
+    let program = |process: &str| fs::read_link(format!("/proc/{process}/exe")).ok();
+    // Never the parent's again once it is another one's, so that this comes first.
+    let has_own_memory = program(&child.to_string())? != program("self")?;
+    has_own_memory.then(|| memory(child, "VmHWM")).flatten()
 }
 
 /// A line of a process's status, such as `VmHWM`, in bytes.

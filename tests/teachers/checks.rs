@@ -13,7 +13,7 @@ const UNDER_WAY: Duration = Duration::from_millis(300);
 /// What the clocks of two processes may differ in their roundings.
 const ROUNDING: Duration = Duration::from_millis(5);
 /// Most memory of a client, whatever it is sent.
-const MOST_BYTES: u64 = 150 << 20;
+pub(crate) const MOST_BYTES: u64 = 150 << 20;
 
 /// Requests that a run of these settings needs.
 pub(crate) fn needed(settings: &Settings) -> usize {

@@ -32,6 +32,7 @@ mod batches;
 mod catalogue_runs;
 mod checks;
 mod kills;
+mod memory;
 mod patience;
 mod server_itself;
 mod shards;

@@ -1,5 +1,6 @@
 //! The experiment file: what the user typed ([`Experiment`], TOML), validated into what the program needs ([`Plan`]).
 
+mod export;
 mod file;
 mod measurement;
 mod plan;
@@ -12,15 +13,13 @@ mod train;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+pub use export::{ExportTable, GateSettings};
 pub use file::{ExperimentFile, FilePlan};
 pub use measurement::{MeasuredStudent, MeasuredStudentPlan, Measurement, MeasurementPlan, PromptingTable};
 pub use plan::{EvalPlan, Plan, SourcePlan, StudentPlan};
 use pupil_models::answer::{AnswerKind, Grader};
 use pupil_models::bundle::BundleError;
 use pupil_models::contract::{Budgets, CONTRACT_VERSION, ContractError, ReasoningContract, StepRule};
-use pupil_models::format::WeightFormat;
-
-use crate::quantize::calibration::Calibration;
 pub use self_training::{SelfTraining, rounds};
 use serde::{Deserialize, Serialize};
 pub use source::Source;
@@ -186,27 +185,24 @@ pub struct FilterTable {
     /// `["rationale", "answer"]`, if absent; nothing at all if empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub criteria: Option<Vec<Criterion>>,
+    /// What makes a kept rationale count less in training, such as `[{ criterion = "arithmetic", weight = 0.25 }]`: the loss
+    /// of every token of a rationale with a wrong equation is multiplied by 0.25; where several criteria object, so by each.
+    /// Nothing if absent. Vanilla fine-tuning, which learns no rationale, weighs none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weigh: Vec<WeighingTable>,
     /// What is looked for in kept rationales and counted, without rejecting any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub report: Vec<Criterion>,
 }
 
-/// The export.
+/// A criterion that rejects nothing and makes what it objects to count less.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ExportTable {
-    /// Prompts on which parity is proved.
-    pub parity_prompts: usize,
-    /// How the bundle stores its weights.
-    pub format: WeightFormat,
-    /// What rounding may know about the inputs of the layers.
-    pub calibration: Calibration,
-}
-
-impl Default for ExportTable {
-    fn default() -> Self {
-        Self { parity_prompts: 200, format: WeightFormat::default(), calibration: Calibration::default() }
-    }
+#[serde(deny_unknown_fields)]
+pub struct WeighingTable {
+    /// The criterion, as among `criteria`.
+    pub criterion: Criterion,
+    /// The factor of the loss, above 0, at most 1.
+    pub weight: f64,
 }
 
 /// What the student is tested on.

@@ -5,16 +5,13 @@ use std::path::{Path, PathBuf};
 
 use pupil_models::answer::Grader;
 use pupil_models::contract::ReasoningContract;
-use pupil_models::format::WeightFormat;
-
-use crate::quantize::calibration::Calibration;
 
 use super::student::ScratchSizes;
-use super::{Experiment, ExperimentError, Method, Source, require};
+use super::{Experiment, ExperimentError, GateSettings, Method, Source, require};
 use crate::checkpoint::Checkpoint;
 use crate::dataset::SplitReference;
 use crate::eval::harness::Subject;
-use crate::filter::{Criterion, FilterPlan};
+use crate::filter::{Criterion, FilterPlan, SampleWeight, Weighing};
 use crate::teacher::openai::{OpenaiSource, Questions};
 use crate::train::TrainSettings;
 use crate::vocabulary::VocabularyPlan;
@@ -46,10 +43,10 @@ pub struct Plan {
     pub train: TrainSettings,
     /// Prompts on which parity is proved.
     pub parity_prompts: usize,
-    /// How the bundle stores its weights.
-    pub format: WeightFormat,
-    /// What rounding may know about the inputs of the layers.
-    pub calibration: Calibration,
+    /// How another form than float32 is chosen; `None` for float32.
+    pub gate: Option<GateSettings>,
+    /// Export the student even if it is outside its tolerance; no experiment says so, only a command.
+    pub force: bool,
     /// What the student is tested on.
     pub evals: Vec<EvalPlan>,
     /// What all this was made from, as typed; its paths are relative to the experiment file's folder.
@@ -118,9 +115,9 @@ impl Plan {
         let has_budgets = experiment.eval.iter().all(|eval| !eval.budgets.contains(&0));
         require("eval.budgets", has_budgets, "numbers above 0", 0)?;
         require("source", !experiment.source.is_empty(), "at least one", "none")?;
-        require("export.parity_prompts", experiment.export.parity_prompts > 0, "a number above 0", 0)?;
         check_endpoints(&experiment.source)?;
         let contract = contract(experiment)?;
+        let train = experiment.train.settings()?;
         Ok(Self {
             name: name.clone(),
             folder: runs.join(name),
@@ -132,10 +129,10 @@ impl Plan {
             training_questions: experiment.training_questions,
             training_rationales: experiment.training_rationales,
             student: student(experiment, base)?,
-            train: experiment.train.settings()?,
             parity_prompts: experiment.export.parity_prompts,
-            format: experiment.export.format,
-            calibration: experiment.export.calibration,
+            gate: experiment.export.gate(base, train.held_out)?,
+            train,
+            force: false,
             evals: experiment.eval.iter().map(|table| eval_plan(table, base)).collect(),
             experiment: experiment.clone(),
         })
@@ -171,9 +168,18 @@ fn contract(experiment: &Experiment) -> Result<ReasoningContract, ExperimentErro
 }
 
 fn filter(table: &super::FilterTable, base: &Path) -> Result<FilterPlan, ExperimentError> {
-    let criteria = table.criteria.clone().unwrap_or_else(Criterion::published);
+    let resolved = |criteria: &[Criterion]| criteria.iter().map(|criterion| criterion.resolved(base)).collect();
+    let weigh = table
+        .weigh
+        .iter()
+        .map(|weighing| Ok(Weighing { criterion: weighing.criterion.resolved(base), weight: factor(weighing)? }));
+    let plan = FilterPlan {
+        criteria: resolved(&table.criteria.clone().unwrap_or_else(Criterion::published)),
+        weigh: weigh.collect::<Result<_, ExperimentError>>()?,
+        report: resolved(&table.report),
+    };
     let mut seen = Vec::new();
-    for criterion in criteria.iter().chain(&table.report) {
+    for criterion in plan.all_criteria() {
         let name = criterion.name();
         let key = format!("filter, criterion `{name}`");
         require(&key, !seen.contains(&name), "it once", "it again")?;
@@ -182,8 +188,17 @@ fn filter(table: &super::FilterTable, base: &Path) -> Result<FilterPlan, Experim
             require(&key, false, expected, found)?;
         }
     }
-    let resolved = |criteria: &[Criterion]| criteria.iter().map(|criterion| criterion.resolved(base)).collect();
-    Ok(FilterPlan { criteria: resolved(&criteria), report: resolved(&table.report) })
+    Ok(plan)
+}
+
+/// A weight that leaves something to learn.
+fn factor(weighing: &super::WeighingTable) -> Result<SampleWeight, ExperimentError> {
+    let refused = || ExperimentError::Value {
+        key: format!("filter.weigh, criterion `{}`", weighing.criterion.name()),
+        expected: "a `weight` above 0, at most 1 (what is worth nothing belongs in `criteria`)".to_owned(),
+        found: weighing.weight.to_string(),
+    };
+    SampleWeight::try_from(weighing.weight).ok().filter(|weight| weight.get() > 0.0).ok_or_else(refused)
 }
 
 fn student(experiment: &Experiment, base: &Path) -> Result<StudentPlan, ExperimentError> {
@@ -212,7 +227,7 @@ fn student(experiment: &Experiment, base: &Path) -> Result<StudentPlan, Experime
     Ok(StudentPlan::Scratch { sizes: table.sizes()?, vocabulary })
 }
 
-fn resolve_split(split: &SplitReference, base: &Path) -> SplitReference {
+pub(super) fn resolve_split(split: &SplitReference, base: &Path) -> SplitReference {
     SplitReference { path: base.join(&split.path), name: split.name.clone() }
 }
 

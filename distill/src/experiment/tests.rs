@@ -34,7 +34,22 @@ fn criteria_are_resolved_and_default_to_the_published_filter() {
     let split = SplitReference { path: "base/s.json".into(), name: "test".to_owned() };
     let contamination = Contamination { data: "base/d.jsonl".into(), split: Some(split), ngram: 13 };
     let criteria = vec![Criterion::Rationale, Criterion::Contamination(contamination)];
-    assert_eq!(found, FilterPlan { criteria, report: vec![Criterion::Arithmetic] });
+    assert_eq!(found, FilterPlan { criteria, report: vec![Criterion::Arithmetic], ..FilterPlan::default() });
+}
+
+#[test]
+fn an_export_is_float32_or_a_form_or_the_cheapest_inside_a_tolerance() {
+    use crate::export::parity::Tolerance;
+    let gate = |export: &str| plan(&format!("{VALID}export = {export}\n")).unwrap().gate;
+    assert_eq!(plan(VALID).unwrap().gate, None);
+    assert_eq!(gate("{ format = \"float32\" }"), None);
+    let cheapest = gate("{ within = \"0.5pp\", data = \"d.jsonl\", split = \"s.json:dev\", questions = 400 }").unwrap();
+    assert_eq!((cheapest.format, cheapest.within, cheapest.questions), (None, "0.5pp".parse().unwrap(), 400));
+    assert_eq!(cheapest.data.unwrap(), Path::new("base/d.jsonl"));
+    assert_eq!(cheapest.split.unwrap().path, Path::new("base/s.json"));
+    let four = gate("{ format = \"native-4\" }").unwrap();
+    assert_eq!((four.format, four.within), (Some("native-4".parse().unwrap()), Tolerance::ONE_POINT));
+    assert_eq!((four.questions, four.data), (1000, None));
 }
 
 #[test]
@@ -67,11 +82,45 @@ fn every_bad_value_is_named() {
             "`near_duplicate`",
         ),
         ("student = {", "filter = { criteria = [\"echo\"], report = [\"echo\"] }\nstudent = {", "expected it once"),
+        ("student = {", "filter = { weigh = [\"arithmetic\"] }\nstudent = {", "WeighingTable"),
+        ("student = {", "filter = { weigh = [{ criterion = \"arithmetic\" }] }\nstudent = {", "missing field `weight`"),
+        (
+            "student = {",
+            "filter = { weigh = [{ criterion = \"answer\", weight = 0.5 }] }\nstudent = {",
+            "criterion `answer``: expected it once",
+        ),
         ("{question}", "", "`contract`"),
         ("task = \"coin_flip\"", "task = \"coin_flips\"", "coin_flips"),
+        ("student = {", "export = { within = \"1%\" }\nstudent = {", "such as `1pp` or `0.5pp`, found `1%`"),
+        ("student = {", "export = { format = \"native-5\" }\nstudent = {", "`native-4`"),
+        ("student = {", "export = { format = \"float32\", within = \"1pp\" }\nstudent = {", "`export.within`"),
+        ("student = {", "export = { data = \"d.jsonl\" }\nstudent = {", "`export.data`"),
+        ("student = {", "export = { within = \"1pp\", split = \"s.json:dev\" }\nstudent = {", "`export.split`"),
+        ("student = {", "export = { within = \"1pp\", questions = 0 }\nstudent = {", "`export.questions`"),
+        ("steps = 1 }", "steps = 1, held_out = 0.0 }\nexport = { within = \"1pp\" }", "`train.held_out` is 0"),
     ] {
         let error = plan(&VALID.replacen(from, to, 1)).unwrap_err();
         assert!(error.contains(named), "`{from}` → `{to}`: {error}");
+    }
+}
+
+#[test]
+fn a_weight_is_above_0_and_at_most_1() {
+    let with = |weight: &str| {
+        let filter =
+            format!("filter = {{ weigh = [{{ criterion = \"arithmetic\", weight = {weight} }}] }}\nstudent = {{");
+        plan(&VALID.replacen("student = {", &filter, 1))
+    };
+    for weight in ["0.25", "1.0", "1"] {
+        let weigh = with(weight).unwrap().filter.weigh;
+        assert_eq!(weigh.len(), 1);
+        assert_eq!(weigh[0].weight.get(), weight.parse::<f64>().unwrap());
+    }
+    for weight in ["0.0", "-0.5", "1.01", "inf", "nan"] {
+        let found: f64 = weight.parse().unwrap();
+        let named = "`filter.weigh, criterion `arithmetic``: expected a `weight` above 0, at most 1";
+        let error = with(weight).unwrap_err();
+        assert!(error.contains(named) && error.ends_with(&format!("found {found}")), "{error}");
     }
 }
 

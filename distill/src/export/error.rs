@@ -1,8 +1,9 @@
 //! Why a checkpoint was not exported.
 
-use pupil_models::bundle::BundleError;
+use pupil_models::bundle::{AnswerFlips, BundleError};
 use pupil_runtime::{GenerateError, LoadError};
 
+use super::parity::Tolerance;
 use crate::quantize::QuantizeError;
 use crate::student::StudentError;
 
@@ -65,9 +66,37 @@ pub enum ExportError {
         /// The measurement.
         found: String,
     },
+    /// A form loses more accuracy than it may, or may have lost it.
+    #[error(
+        "form `{form}`: expected at most {within} of accuracy lost at the worst end of the 95 % interval, found {:.2} ({:+.2}, \
+         {:.2} to {:.2}, on {} questions); no bundle was written",
+        -answers.low_points, answers.difference_points, answers.low_points, answers.high_points, answers.questions
+    )]
+    Outside {
+        /// The form.
+        form: String,
+        /// What it may lose.
+        within: Tolerance,
+        /// What it lost.
+        answers: Box<AnswerFlips>,
+    },
+    /// No form could be shown to be inside the tolerance.
+    #[error("gate: expected {} held-out questions, so that {within} can be shown, found {found}", at_least(*expected))]
+    FewQuestions {
+        /// What a form may lose.
+        within: Tolerance,
+        /// How many would do if not one answer turned.
+        expected: Option<usize>,
+        /// How many there are.
+        found: usize,
+    },
     /// Somebody asked to stop.
     #[error("stopped before the bundle was complete, and none was written; the same command continues from there")]
     Interrupted,
+}
+
+fn at_least(questions: Option<usize>) -> String {
+    questions.map_or_else(|| "more than a million".to_owned(), |questions| format!("at least {questions}"))
 }
 
 impl ExportError {
@@ -82,7 +111,8 @@ impl ExportError {
             Self::Reference(_) => "E_NO_TORCH",
             Self::Load(_) | Self::Generate { .. } => "E_ORT",
             Self::NoQuestions => "E_NO_QUESTIONS",
-            Self::Parity { .. } => "E_PARITY",
+            Self::Parity { .. } | Self::Outside { .. } => "E_PARITY",
+            Self::FewQuestions { .. } => "E_FEW_QUESTIONS",
             Self::Interrupted => "E_INTERRUPTED",
         }
     }

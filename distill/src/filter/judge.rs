@@ -1,13 +1,13 @@
 //! The criteria of an experiment, put to one rationale after the other.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use pupil_models::answer::Answer;
 
 use super::arithmetic::Checker;
 use super::contamination::TestQuestions;
 use super::criterion::{Criterion, Length};
-use super::{Counts, Filter, FilterError, FilterPlan, Reason, Verdict};
+use super::{Counts, Filter, FilterError, FilterPlan, Reason, SampleWeight, Verdict};
 use super::{duplicate, repetition, support, wording, words};
 use crate::rationale::RationaleRow;
 use crate::teacher::Finish;
@@ -24,14 +24,25 @@ pub struct Finding {
     pub criterion: &'static str,
     /// What it has against the rationale, if anything.
     pub objection: Option<Reason>,
-    /// Whether it is only reported.
-    pub only_reported: bool,
+    /// What an objection does.
+    pub effect: Effect,
+}
+
+/// What a criterion's objection does to a rationale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The rationale is rejected.
+    Rejects,
+    /// The rationale counts less.
+    Weighs(SampleWeight),
+    /// It is counted, nothing else.
+    Reports,
 }
 
 /// A verdict, and what is to be known beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
-    /// The verdict: the objection of the first criterion that has one.
+    /// The verdict: the objection of the first criterion that has one, else those of the criteria that weigh.
     pub verdict: Verdict,
     /// What the reported criteria found in a kept rationale.
     pub reported: Vec<Reason>,
@@ -43,8 +54,8 @@ pub struct Judgement {
 #[derive(Debug)]
 pub struct Judge {
     answer: Filter,
-    criteria: Vec<Check>,
-    reports: Vec<Check>,
+    /// Those that reject, then those that weigh, then those that report.
+    checks: Vec<(Check, Effect)>,
     question: Question,
     scratch: Scratch,
 }
@@ -112,11 +123,14 @@ impl Judge {
     /// # Errors
     /// A file that a criterion names cannot be read.
     pub fn new(plan: &FilterPlan, answer: Filter) -> Result<Self, FilterError> {
-        let checks = |criteria: &[Criterion]| criteria.iter().map(Check::new).collect::<Result<_, _>>();
+        let rejecting = plan.criteria.iter().map(|criterion| (criterion, Effect::Rejects));
+        let weighing = plan.weigh.iter().map(|weighing| (&weighing.criterion, Effect::Weighs(weighing.weight)));
+        let reporting = plan.report.iter().map(|criterion| (criterion, Effect::Reports));
+        let checks = rejecting.chain(weighing).chain(reporting);
+        let checks = checks.map(|(criterion, effect)| Ok((Check::new(criterion)?, effect)));
         Ok(Self {
             answer,
-            criteria: checks(&plan.criteria)?,
-            reports: checks(&plan.report)?,
+            checks: checks.collect::<Result<_, FilterError>>()?,
             question: Question::default(),
             scratch: Scratch::default(),
         })
@@ -125,10 +139,15 @@ impl Judge {
     /// Counts with a 0 for every reason that could be given.
     #[must_use]
     pub fn counts(plan: &FilterPlan) -> Counts {
-        let zeros = |criteria: &[Criterion]| {
-            criteria.iter().flat_map(Criterion::codes).map(|code| ((*code).to_owned(), 0)).collect()
-        };
-        Counts { kept: 0, rejected: zeros(&plan.criteria), reported: zeros(&plan.report) }
+        fn zeros<'a>(criteria: impl IntoIterator<Item = &'a Criterion>) -> BTreeMap<String, usize> {
+            criteria.into_iter().flat_map(Criterion::codes).map(|code| ((*code).to_owned(), 0)).collect()
+        }
+        Counts {
+            rejected: zeros(&plan.criteria),
+            weighed: zeros(plan.weigh.iter().map(|weighing| &weighing.criterion)),
+            reported: zeros(&plan.report),
+            ..Counts::default()
+        }
     }
 
     /// The verdict on the next rationale.
@@ -136,28 +155,33 @@ impl Judge {
     /// Rows come ordered by question: what is remembered of one question is forgotten at the next.
     pub fn judge(&mut self, row: &RationaleRow) -> Judgement {
         self.begin(row);
-        let objection = (0..self.criteria.len()).find_map(|at| self.objection(Place::Criterion(at), row));
-        if let Some(reason) = objection {
-            return Judgement { verdict: Verdict::Reject(reason), reported: Vec::new() };
+        let (mut weight, mut reasons, mut reported) = (SampleWeight::FULL, Vec::new(), Vec::new());
+        for at in 0..self.checks.len() {
+            let Some(reason) = self.objection(at, row) else { continue };
+            match self.checks[at].1 {
+                Effect::Rejects => return Judgement { verdict: Verdict::Reject(reason), reported },
+                Effect::Weighs(factor) => {
+                    weight = weight.and(factor);
+                    reasons.push(reason);
+                }
+                Effect::Reports => reported.push(reason),
+            }
         }
-        let reported = (0..self.reports.len()).filter_map(|at| self.objection(Place::Report(at), row)).collect();
         self.keep(row);
-        Judgement { verdict: Verdict::Keep, reported }
+        let verdict = if reasons.is_empty() { Verdict::Keep } else { Verdict::Weigh { weight, reasons } };
+        Judgement { verdict, reported }
     }
 
     /// What every criterion says about the next rationale, in order.
     pub fn explain(&mut self, row: &RationaleRow) -> Vec<Finding> {
         self.begin(row);
         let mut findings = Vec::new();
-        for at in 0..self.criteria.len() {
-            let objection = self.objection(Place::Criterion(at), row);
-            findings.push(Finding { criterion: self.criteria[at].name(), objection, only_reported: false });
+        for at in 0..self.checks.len() {
+            let objection = self.objection(at, row);
+            let (check, effect) = &self.checks[at];
+            findings.push(Finding { criterion: check.name(), objection, effect: *effect });
         }
-        for at in 0..self.reports.len() {
-            let objection = self.objection(Place::Report(at), row);
-            findings.push(Finding { criterion: self.reports[at].name(), objection, only_reported: true });
-        }
-        if findings.iter().all(|finding| finding.only_reported || finding.objection.is_none()) {
+        if findings.iter().all(|finding| finding.effect != Effect::Rejects || finding.objection.is_none()) {
             self.keep(row);
         }
         findings
@@ -174,7 +198,7 @@ impl Judge {
         question.id.clone_from(&row.example.id);
         question.teacher.clone_from(&row.teacher);
         question.kept.clear();
-        let checks = || self.criteria.iter().chain(&self.reports);
+        let checks = || self.checks.iter().map(|(check, _)| check);
         let test = checks().find_map(|check| if let Check::Contamination(test) = check { Some(test) } else { None });
         let echo = checks().any(|check| matches!(check, Check::Plain(Criterion::Echo)));
         if test.is_some() || echo {
@@ -190,7 +214,7 @@ impl Judge {
     /// Remembers a kept rationale for those of the same question that follow.
     fn keep(&mut self, row: &RationaleRow) {
         let text = reasoning(&self.answer, row);
-        for check in self.criteria.iter().chain(&self.reports) {
+        for (check, _) in &self.checks {
             match check {
                 Check::Plain(Criterion::ExactDuplicate) => self.question.kept.keep_text(row.completion.index, text),
                 Check::Plain(Criterion::NearDuplicate(near)) => {
@@ -202,12 +226,10 @@ impl Judge {
         }
     }
 
-    fn objection(&mut self, place: Place, row: &RationaleRow) -> Option<Reason> {
-        let Self { answer, criteria, reports, question, scratch } = self;
-        let check = match place {
-            Place::Criterion(at) => &criteria[at],
-            Place::Report(at) => &reports[at],
-        };
+    /// What the check at this place has against a rationale.
+    fn objection(&mut self, at: usize, row: &RationaleRow) -> Option<Reason> {
+        let Self { answer, checks, question, scratch } = self;
+        let (check, _) = &checks[at];
         let text = reasoning(answer, row);
         match check {
             Check::Plain(criterion) => plain_objection(criterion, answer, row, text, question, scratch),
@@ -222,13 +244,6 @@ impl Judge {
             }
         }
     }
-}
-
-/// A criterion's place.
-#[derive(Clone, Copy)]
-enum Place {
-    Criterion(usize),
-    Report(usize),
 }
 
 /// The reasoning without its answer, by the completion's own marker or the contract's.

@@ -69,6 +69,7 @@ fn verdicts_come_in_order_and_are_counted() {
         .iter()
         .map(|(_, verdict)| match verdict {
             Verdict::Keep => "keep".to_owned(),
+            Verdict::Weigh { .. } => "weigh".to_owned(),
             Verdict::Reject(reason) => reason.to_string(),
         })
         .collect();
@@ -109,7 +110,7 @@ fn the_published_training_sets_have_their_published_sizes() {
 }
 
 fn judge_of(criteria: &str) -> Judge {
-    let plan = FilterPlan { criteria: criteria_of(criteria), report: Vec::new() };
+    let plan = FilterPlan { criteria: criteria_of(criteria), ..FilterPlan::default() };
     Judge::new(&plan, published()).unwrap()
 }
 
@@ -207,13 +208,45 @@ fn the_first_criterion_in_order_decides_and_reports_never_do() {
     assert_eq!(first("\"answer\", \"arithmetic\""), Some("wrong_answer"));
     assert_eq!(first("\"arithmetic\", \"answer\""), Some("wrong_arithmetic"));
     assert_eq!(first(""), None);
-    let plan = FilterPlan { criteria: criteria_of("\"rationale\""), report: criteria_of("\"answer\", \"arithmetic\"") };
+    let report = criteria_of("\"answer\", \"arithmetic\"");
+    let plan = FilterPlan { criteria: criteria_of("\"rationale\""), report, ..FilterPlan::default() };
     let mut judge = Judge::new(&plan, published()).unwrap();
     let judgement = judge.judge(&bad);
     assert_eq!(judgement.verdict, Verdict::Keep);
     assert_eq!(judgement.reported.iter().map(Reason::code).collect::<Vec<_>>(), ["wrong_answer", "wrong_arithmetic"]);
     let found: Vec<bool> = judge.explain(&bad).iter().map(|finding| finding.objection.is_some()).collect();
     assert_eq!(found, [false, true, true]);
+}
+
+#[test]
+fn criteria_that_weigh_multiply_their_weights_and_reject_nothing() {
+    let weighing = |criterion: &str, weight: f64| Weighing {
+        criterion: criteria_of(criterion).remove(0),
+        weight: SampleWeight::try_from(weight).unwrap(),
+    };
+    let weigh =
+        vec![weighing("\"arithmetic\"", 0.25), weighing("\"exact_duplicate\"", 0.5), weighing("\"support\"", 1.0)];
+    let plan = FilterPlan { criteria: criteria_of("\"answer\""), weigh, report: Vec::new() };
+    let mut judge = Judge::new(&plan, published()).unwrap();
+    let mut counts = Judge::counts(&plan);
+    let mut weigh = |index: u32, text: &str| {
+        let mut row = row("svamp", "5.0", text, None);
+        row.completion.index = index;
+        let verdict = judge.judge(&row).verdict;
+        counts.add(&verdict);
+        (verdict.is_keep(), verdict.weight().get(), verdict.reasons().iter().map(Reason::code).collect::<Vec<_>>())
+    };
+    assert_eq!(weigh(0, "2 + 3 = 5 --> 5"), (true, 1.0, vec![]));
+    assert_eq!(weigh(1, "2 + 2 = 5 --> 5"), (true, 0.25, vec!["wrong_arithmetic"]));
+    assert_eq!(weigh(2, "2 + 2 = 5 --> 5"), (true, 0.125, vec!["wrong_arithmetic", "exact_duplicate"]));
+    assert_eq!(weigh(3, "that is four --> 5"), (true, 1.0, vec!["unsupported"]));
+    assert_eq!(weigh(4, "2 + 2 = 5 --> 4"), (false, 1.0, vec!["wrong_answer"]));
+    assert_eq!((counts.kept, counts.down_weighted, counts.total()), (4, 2, 5));
+    assert_eq!(
+        counts.to_string(),
+        "kept 4 of 5 (wrong answer 1, no answer 0); 2 of the kept count less: wrong arithmetic 2, exact duplicate 1, \
+         unsupported 1"
+    );
 }
 
 #[test]
@@ -241,7 +274,7 @@ fn hand_checked_lists_and_test_questions_are_read() {
 }
 
 fn judge_error(criteria: &str) -> String {
-    let plan = FilterPlan { criteria: criteria_of(criteria), report: Vec::new() };
+    let plan = FilterPlan { criteria: criteria_of(criteria), ..FilterPlan::default() };
     Judge::new(&plan, published()).unwrap_err().to_string()
 }
 

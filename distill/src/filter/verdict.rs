@@ -1,9 +1,10 @@
-//! Verdicts, their reasons, and how often each was given.
+//! Verdicts and their reasons.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use super::SampleWeight;
 
 /// Whether a rationale becomes a training sample.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,6 +12,13 @@ use serde::{Deserialize, Serialize};
 pub enum Verdict {
     /// It does.
     Keep,
+    /// It does, and counts less than others.
+    Weigh {
+        /// The factor of its loss.
+        weight: SampleWeight,
+        /// What there is against it; never empty.
+        reasons: Vec<Reason>,
+    },
     /// It does not.
     Reject(Reason),
 }
@@ -19,20 +27,36 @@ impl Verdict {
     /// Whether the rationale becomes a training sample.
     #[must_use]
     pub fn is_keep(&self) -> bool {
-        *self == Self::Keep
+        !matches!(self, Self::Reject(_))
     }
 
-    /// Why the rationale is rejected, if it is.
+    /// Why the rationale is rejected, or first of all counts less, if it is so.
     #[must_use]
     pub fn reason(&self) -> Option<&Reason> {
+        self.reasons().first()
+    }
+
+    /// All that the verdict rests on: why the rationale is rejected, or counts less.
+    #[must_use]
+    pub fn reasons(&self) -> &[Reason] {
         match self {
-            Self::Keep => None,
-            Self::Reject(reason) => Some(reason),
+            Self::Keep => &[],
+            Self::Weigh { reasons, .. } => reasons,
+            Self::Reject(reason) => std::slice::from_ref(reason),
+        }
+    }
+
+    /// How much the rationale counts, if it becomes a training sample.
+    #[must_use]
+    pub fn weight(&self) -> SampleWeight {
+        match self {
+            Self::Weigh { weight, .. } => *weight,
+            Self::Keep | Self::Reject(_) => SampleWeight::FULL,
         }
     }
 }
 
-/// Why a rationale is rejected.
+/// Why a rationale is rejected, or counts less.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -188,68 +212,5 @@ impl fmt::Display for Reason {
             Self::OtherLanguage { percent } => write!(formatter, ": {percent} % of the letters are not Latin"),
             Self::Echo { percent } => write!(formatter, ": {percent} % of the groups of words are the question's"),
         }
-    }
-}
-
-/// How many rationales were kept, and how many rejected for each reason.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Counts {
-    /// Kept.
-    pub kept: usize,
-    /// Rejected, by the reason's code; a reason that could be given and never was is there with 0.
-    pub rejected: BTreeMap<String, usize>,
-    /// Of the kept ones, what was only reported, by the reason's code.
-    pub reported: BTreeMap<String, usize>,
-}
-
-impl Counts {
-    /// All rationales that got a verdict.
-    #[must_use]
-    pub fn total(&self) -> usize {
-        self.kept + self.rejected.values().sum::<usize>()
-    }
-
-    /// Counts one more verdict.
-    pub fn add(&mut self, verdict: &Verdict) {
-        match verdict {
-            Verdict::Keep => self.kept += 1,
-            Verdict::Reject(reason) => increase(&mut self.rejected, reason.code()),
-        }
-    }
-
-    /// Counts something that was found in a kept rationale.
-    pub fn report(&mut self, reason: &Reason) {
-        increase(&mut self.reported, reason.code());
-    }
-}
-
-/// No new key is made for a code that is there: this runs once a rationale.
-fn increase(counts: &mut BTreeMap<String, usize>, code: &str) {
-    match counts.get_mut(code) {
-        Some(count) => *count += 1,
-        None => {
-            counts.insert(code.to_owned(), 1);
-        }
-    }
-}
-
-impl fmt::Display for Counts {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let listed = |counts: &BTreeMap<String, usize>| {
-            let mut listed: Vec<_> = counts.iter().collect();
-            listed.sort_by_key(|(code, count)| (std::cmp::Reverse(**count), code.as_str()));
-            let listed: Vec<String> =
-                listed.iter().map(|(code, count)| format!("{} {count}", code.replace('_', " "))).collect();
-            listed.join(", ")
-        };
-        write!(formatter, "kept {} of {}", self.kept, self.total())?;
-        if !self.rejected.is_empty() {
-            write!(formatter, " ({})", listed(&self.rejected))?;
-        }
-        if !self.reported.is_empty() {
-            write!(formatter, "; among the kept: {}", listed(&self.reported))?;
-        }
-        Ok(())
     }
 }

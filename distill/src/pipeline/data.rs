@@ -8,7 +8,7 @@ use super::{PipelineError, Run, StageName};
 use crate::experiment::StudentPlan;
 use crate::numpy;
 use crate::progress::Progress;
-use crate::rationale::{RationaleRow, jsonl};
+use crate::rationale::jsonl::{self, KeptRow};
 use crate::sample::{self, KeptRationale};
 use crate::vocabulary::{self, END_OF_TEXT};
 
@@ -36,12 +36,13 @@ impl Run<'_> {
             let kept = run.drawn(jsonl::read(&run.path(KEPT))?)?;
             let (tokenizer, end) = run.tokenizer(&kept)?;
             let context = run.plan.student.context_tokens();
-            let ids: Vec<String> = kept.iter().map(RationaleRow::id).collect();
-            let rationales = kept.iter().zip(&ids).map(|(row, id)| KeptRationale {
+            let ids: Vec<String> = kept.iter().map(|kept| kept.row.id()).collect();
+            let rationales = kept.iter().zip(&ids).map(|(KeptRow { row, weight }, id)| KeptRationale {
                 id,
                 question: &row.example.question,
                 rationale: row.completion.reasoning(),
                 gold: &row.example.gold,
+                weight: *weight,
             });
             let bar = Progress::new("samples", "rationales", kept.len() as u64, 0);
             let watched = rationales.take_while(|_| !run.interrupt.is_requested()).inspect(|_| bar.advance());
@@ -54,18 +55,24 @@ impl Run<'_> {
             sample::write(&run.path(SAMPLES), &set.samples)?;
             let tokens: usize = set.samples.iter().map(|sample| sample.ids.len()).sum();
             let targets: usize = set.samples.iter().map(sample::TrainingSample::target_tokens).sum();
-            Ok(vec![
+            let mut counts = vec![
                 ("samples", set.samples.len() as f64),
                 ("longer_than_context", set.too_long as f64),
                 ("tokens", tokens as f64),
                 ("target_tokens", targets as f64),
                 ("vocabulary", tokenizer.vocab_size() as f64),
-            ])
+            ];
+            let lighter = set.samples.iter().filter(|sample| !sample.weight.is_full()).count();
+            if lighter > 0 {
+                let weighed: f64 = set.samples.iter().map(sample::TrainingSample::weighed_tokens).sum();
+                counts.extend([("down_weighted", lighter as f64), ("weighed_target_tokens", weighed)]);
+            }
+            Ok(counts)
         })
     }
 
     /// As many of the kept rationales as the student is to be trained on, in their order.
-    fn drawn(&self, mut kept: Vec<RationaleRow>) -> Result<Vec<RationaleRow>, PipelineError> {
+    fn drawn(&self, mut kept: Vec<KeptRow>) -> Result<Vec<KeptRow>, PipelineError> {
         let Some(wanted) = self.plan.training_rationales else { return Ok(kept) };
         let (wanted, found) = (wanted.get(), kept.len());
         if wanted > found {
@@ -79,13 +86,13 @@ impl Run<'_> {
     }
 
     /// The student's tokenizer, trained on the kept rationales or the checkpoint's own, and the id of its end token.
-    fn tokenizer(&self, kept: &[RationaleRow]) -> Result<(Tokenizer, u32), PipelineError> {
+    fn tokenizer(&self, kept: &[KeptRow]) -> Result<(Tokenizer, u32), PipelineError> {
         let failed = |error| PipelineError::Bundle(pupil_models::bundle::BundleError::Tokenizer(error));
         match &self.plan.student {
             StudentPlan::Checkpoint(checkpoint) => Ok((checkpoint.tokenizer().clone(), checkpoint.config().eos_ids[0])),
             StudentPlan::Scratch { vocabulary, .. } => {
                 let contract = &self.plan.contract;
-                let text = |row: &RationaleRow| {
+                let text = |KeptRow { row, .. }: &KeptRow| {
                     let completion = contract.completion(row.completion.reasoning(), &row.example.gold);
                     contract.prompt(&row.example.question) + &completion
                 };

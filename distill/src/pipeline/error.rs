@@ -105,6 +105,12 @@ pub enum PipelineError {
     /// The export.
     #[error("cannot export the student")]
     Export(#[from] ExportError),
+    /// The form of a student is to be chosen by a question of its test.
+    #[error("`export.data`: expected questions that no test asks, found `{id}`, which one does")]
+    ChoiceOnTest {
+        /// The example.
+        id: String,
+    },
     /// The runtime refuses the bundle.
     #[error("cannot open the student")]
     Load(#[from] pupil_runtime::LoadError),

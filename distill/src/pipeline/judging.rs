@@ -10,7 +10,8 @@ use super::{PipelineError, Report, Run, StageName};
 use crate::experiment::{Method, Plan};
 use crate::filter::{Counts, Filter, FilterPlan, Judge, Verdict};
 use crate::progress::Progress;
-use crate::rationale::{RationaleRow, Reader, Store, Stored, jsonl};
+use crate::rationale::jsonl::{self, KeptRow};
+use crate::rationale::{RationaleRow, Reader, Store, Stored};
 
 /// Verdicts that are written in one transaction.
 const BULK_VERDICTS: usize = 4096;
@@ -34,11 +35,15 @@ impl Run<'_> {
                 return Err(PipelineError::NothingKept { total: counts.total() });
             }
             jsonl::write_each(&run.path(KEPT), |write| {
-                store.visit_kept(|stored| write(&stored.row))?;
+                store.visit_kept(|stored, weight| write(&KeptRow { row: stored.row, weight }))?;
                 Ok::<(), PipelineError>(())
             })?;
             let mut named = vec![("kept".to_owned(), counts.kept as f64)];
             named.extend(counts.rejected.into_iter().map(|(code, count)| (code, count as f64)));
+            if !counts.weighed.is_empty() {
+                named.push(("down_weighted".to_owned(), counts.down_weighted as f64));
+            }
+            named.extend(counts.weighed.into_iter().map(|(code, count)| (format!("weighed_for_{code}"), count as f64)));
             named.extend(counts.reported.into_iter().map(|(code, count)| (format!("kept_with_{code}"), count as f64)));
             Ok(named)
         })
@@ -124,7 +129,10 @@ fn filter_inputs(plan: &Plan, store: &Path) -> Result<Inputs, PipelineError> {
         inputs.settings("criteria", &plan.filter.criteria);
         inputs.settings("report", &plan.filter.report);
     }
-    for criterion in plan.filter.criteria.iter().chain(&plan.filter.report) {
+    if !plan.filter.weigh.is_empty() {
+        inputs.settings("weigh", &plan.filter.weigh);
+    }
+    for criterion in plan.filter.all_criteria() {
         for (path, number) in criterion.files().into_iter().zip(0..) {
             inputs.file(&format!("criteria.{}.{number}", criterion.name()), path)?;
         }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use pupil_models::answer::{AnswerKind, Grader, task};
 use pupil_models::bundle::{Bundle, CONFIG, MANIFEST, TOKENIZER, WEIGHTS};
 use pupil_models::contract::{Budgets, CONTRACT_VERSION, ReasoningContract, StepRule};
-use pupil_models::format::WeightFormat;
 use pupil_runtime::{Engine, EngineOptions};
 
 use super::stage::{Inputs, Stage, Standing};
@@ -150,10 +149,9 @@ impl Measuring<'_> {
             let plan = ExportPlan {
                 checkpoint,
                 contract: &contract,
-                format: WeightFormat::Float32,
                 name: &checkpoint.file_name().unwrap_or_default().to_string_lossy(),
-                calibration: None,
                 questions: &questions.collect::<Vec<_>>(),
+                quantised: None,
                 threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
                 force: false,
                 target: &target,

@@ -8,6 +8,7 @@ mod data;
 mod error;
 mod estimate;
 mod explanation;
+mod gate;
 mod judging;
 mod lesson;
 mod measure;
@@ -97,6 +98,8 @@ pub enum Report {
     },
     /// Something that is no error but should be known.
     Note(String),
+    /// A table for people, several lines.
+    Table(String),
 }
 
 /// Makes a run's folder and locks it; it is free again once the file is dropped.

@@ -4,10 +4,9 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use pupil_models::bundle::{Bundle, CONFIG, MANIFEST, TOKENIZER, WEIGHTS};
+use pupil_models::bundle::{Bundle, CONFIG, MANIFEST, Parity, TOKENIZER, WEIGHTS};
 use pupil_models::config::StudentConfig;
 use pupil_models::durable;
-use pupil_models::format::WeightFormat;
 use pupil_models::tokenizer::Tokenizer;
 use pupil_runtime::{Engine, EngineOptions};
 
@@ -19,8 +18,8 @@ use crate::eval::budget::by_budget;
 use crate::eval::harness::Subject;
 use crate::eval::{EvalReport, evaluate, files};
 use crate::experiment::{EvalPlan, StudentPlan};
-use crate::export::{CalibrationPlan, ExportPlan, export};
-use crate::quantize::calibration::{Calibration, spread};
+use crate::export::search::Form;
+use crate::export::{ExportPlan, NativeForms, QuantisedPlan, export, table};
 use crate::rationale::jsonl;
 use crate::sample;
 use crate::train::{TrainPlan, train};
@@ -104,46 +103,43 @@ impl Run<'_> {
         }
         inputs.settings("contract", &self.plan.contract);
         inputs.settings("parity_prompts", &self.plan.parity_prompts);
-        // Left out where it is the default, so that runs from before there was a choice are still known by their inputs.
-        if self.plan.format != WeightFormat::default() {
-            inputs.settings("format", &self.plan.format);
-        }
-        let calibration = self.plan.calibration;
-        if calibration != Calibration::None {
-            inputs.settings("calibration", &calibration);
-            inputs.file("samples", &self.path(SAMPLES))?;
+        if let Some(gate) = &self.plan.gate {
+            self.gate_inputs(gate, &mut inputs)?;
         }
         self.once(StageName::Export, StageName::Export.as_str(), inputs, |run, _| {
             let kept = jsonl::read(&run.path(KEPT))?;
             // Spread over the whole file, so that every source is among them.
             let stride = (kept.len() / run.plan.parity_prompts).max(1);
             let rows = kept.iter().step_by(stride).take(run.plan.parity_prompts);
-            let questions: Vec<String> = rows.map(|row| row.example.question.clone()).collect();
-            let reads = calibration != Calibration::None;
-            let samples = reads.then(|| sample::read(&run.path(SAMPLES))).transpose()?.map(|samples| spread(&samples));
+            let questions: Vec<String> = rows.map(|kept| kept.row.example.question.clone()).collect();
+            let threads = NonZeroUsize::new(run.plan.train.threads).unwrap_or(NonZeroUsize::MIN);
+            let gate = run.plan.gate.as_ref();
+            let examples = gate.map(|gate| run.gate_examples(gate)).transpose()?.unwrap_or_default();
+            let calibration = gate.map(|gate| run.calibration(gate)).transpose()?.unwrap_or_default();
+            let writer = NativeForms::new(threads, run.interrupt.clone(), calibration);
             let manifest = export(
                 &ExportPlan {
                     checkpoint: &run.path(CHECKPOINT),
                     contract: &run.plan.contract,
                     name: &run.plan.name,
-                    format: run.plan.format,
-                    calibration: samples.as_deref().map(|samples| CalibrationPlan { calibration, samples }),
                     questions: &questions,
-                    threads: NonZeroUsize::new(run.plan.train.threads).unwrap_or(NonZeroUsize::MIN),
-                    force: false,
+                    quantised: gate.map(|gate| QuantisedPlan {
+                        form: gate.format.map(Form::Uniform),
+                        within: gate.within,
+                        examples: &examples,
+                        writer: &writer,
+                    }),
+                    threads,
+                    force: run.plan.force,
                     target: &run.path(BUNDLE),
                 },
                 run.interrupt,
             )?;
-            let parity = manifest.parity.iter();
-            let counts = parity.flat_map(|parity| {
-                [
-                    ("parity_prompts", parity.prompts as f64),
-                    ("equal_greedy_completions", parity.equal_greedy_completions as f64),
-                    ("max_logit_difference", f64::from(parity.max_logit_difference)),
-                ]
-            });
-            Ok(counts.collect())
+            let parity = manifest.parity.unwrap_or_default();
+            if parity.gate.is_some() {
+                (run.watch)(Report::Table(table(&parity)));
+            }
+            Ok(proof_counts(&parity))
         })
     }
 
@@ -205,6 +201,25 @@ pub(super) fn examples(eval: &EvalPlan) -> Result<Vec<Example>, PipelineError> {
         Some(split) => Ok(dataset.split(&split.path, &split.name)?),
         None => Ok(dataset.examples().to_vec()),
     }
+}
+
+/// What a stage record tells about the proof of parity, and about the form that was chosen.
+fn proof_counts(parity: &Parity) -> Vec<(&'static str, f64)> {
+    let mut counts = vec![
+        ("parity_prompts", parity.prompts as f64),
+        ("equal_greedy_completions", parity.equal_greedy_completions as f64),
+        ("max_logit_difference", f64::from(parity.max_logit_difference)),
+    ];
+    if let Some((rung, answers)) = parity.chosen().and_then(|rung| Some((rung, rung.answers?))) {
+        counts.extend([
+            ("forms_tried", parity.ladder.len() as f64),
+            ("graph_and_weights_bytes", rung.bytes as f64),
+            ("gate_questions", answers.questions as f64),
+            ("difference_points", answers.difference_points),
+            ("low_points", answers.low_points),
+        ]);
+    }
+    counts
 }
 
 pub(super) fn counts(report: &EvalReport) -> Vec<(&'static str, f64)> {

@@ -31,7 +31,7 @@ pub use salvage::{SalvageReport, salvage};
 pub use schema::{MOST_COMPLETIONS, MOST_EXAMPLES, MOST_SOURCES};
 pub use standing::{Standing, Uncounted};
 pub use store::{SourceRecord, Store};
-pub use summary::{Progress, Summary};
+pub use summary::{COUNTS_LESS, Progress, Summary};
 pub use survey::{Judgement, Spending};
 pub(crate) use write::Outcome;
 

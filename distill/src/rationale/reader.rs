@@ -10,6 +10,7 @@ use super::row::{self, COMPLETION, EXAMPLE, RECORD};
 use super::store::{SourceRecord, beside};
 use super::{RationaleError, schema};
 use crate::dataset::Example;
+use crate::filter::SampleWeight;
 use crate::teacher::Completion;
 
 /// Rows that are read in one transaction: a transaction that lasts keeps the writer from emptying its log.
@@ -234,9 +235,17 @@ impl Reader {
         self.visit_where("state = 'done'", visit)
     }
 
-    /// As [`Self::visit`], those that the latest filter kept.
-    pub fn visit_kept<E: From<RationaleError>>(&self, visit: impl FnMut(Stored) -> Result<(), E>) -> Result<(), E> {
-        self.visit_where("EXISTS (SELECT 1 FROM verdict WHERE verdict.id = completion.id AND keep)", visit)
+    /// As [`Self::visit`], those that the latest filter kept, and how much each counts.
+    pub fn visit_kept<E: From<RationaleError>>(
+        &self,
+        mut visit: impl FnMut(Stored, SampleWeight) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let query = joined("CROSS JOIN verdict ON verdict.id = completion.id", "keep", ", verdict.weight");
+        let read = |found: &Row<'_>| {
+            let stored = row::stored_of(found)?;
+            Ok((stored.key.0, (stored, row::weight_of(found, row::STORED_COLUMNS)?)))
+        };
+        self.pages(&query, -1, read, |(stored, weight)| visit(stored, weight))
     }
 
     /// As [`Self::visit`], those of one example, in all sources.
@@ -258,12 +267,7 @@ impl Reader {
         condition: &str,
         visit: impl FnMut(Stored) -> Result<(), E>,
     ) -> Result<(), E> {
-        // `CROSS JOIN` fixes the order of the loops, so that rows come sorted without a sorter that holds them all.
-        let query = format!(
-            "SELECT {COMPLETION}, completion.id, teacher, {EXAMPLE} FROM completion
-             CROSS JOIN example ON example.id = completion.example CROSS JOIN source ON source.id = example.source
-             WHERE completion.id > ? AND {condition} ORDER BY completion.id LIMIT {PAGE_ROWS}"
-        );
+        let query = joined("", condition, "");
         self.pages(&query, -1, |found| row::stored_of(found).map(|stored| (stored.key.0, stored)), visit)
     }
 
@@ -333,6 +337,16 @@ impl Reader {
         parts.extend_from_slice(Digest::of(&lines).to_string().as_bytes());
         Ok(Digest::of(&parts))
     }
+}
+
+/// The query for a page of completions with their examples, and what is to be known besides.
+fn joined(more_tables: &str, condition: &str, more_columns: &str) -> String {
+    // `CROSS JOIN` fixes the order of the loops, so that rows come sorted without a sorter that holds them all.
+    format!(
+        "SELECT {COMPLETION}, completion.id, teacher, {EXAMPLE}{more_columns} FROM completion {more_tables}
+         CROSS JOIN example ON example.id = completion.example CROSS JOIN source ON source.id = example.source
+         WHERE completion.id > ? AND {condition} ORDER BY completion.id LIMIT {PAGE_ROWS}"
+    )
 }
 
 /// Opens the database for reading, also where the folder cannot be written to.

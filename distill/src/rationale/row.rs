@@ -1,10 +1,12 @@
 //! How rows of the tables become values.
 
 use rusqlite::Row;
+use rusqlite::types::Type;
 
 use super::reader::Stored;
 use super::record::{Accounting, CompletionKey, ExampleKey, Failure, RationaleRow, Record, State};
 use crate::dataset::Example;
+use crate::filter::SampleWeight;
 use crate::teacher::{Completion, Finish};
 
 /// Columns of a completion, in the order of [`completion_of`].
@@ -34,6 +36,15 @@ pub(super) fn stored_of(row: &Row<'_>) -> rusqlite::Result<Stored> {
         key: CompletionKey(row.get(9)?),
         row: RationaleRow { example: example_of(row, 11)?, teacher: row.get(10)?, completion: completion_of(row, 0)? },
     })
+}
+
+/// Columns that [`stored_of`] reads.
+pub(super) const STORED_COLUMNS: usize = 15;
+
+pub(super) fn weight_of(row: &Row<'_>, column: usize) -> rusqlite::Result<SampleWeight> {
+    let number: f64 = row.get(column)?;
+    SampleWeight::try_from(number)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Real, Box::new(error)))
 }
 
 pub(super) fn completion_of(row: &Row<'_>, first: usize) -> rusqlite::Result<Completion> {
@@ -76,5 +87,5 @@ pub(super) fn record_of(row: &Row<'_>) -> rusqlite::Result<Record> {
 
 pub(super) fn state_of(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
     let text: String = row.get(column)?;
-    State::parse(&text).ok_or_else(|| rusqlite::Error::InvalidColumnType(column, text, rusqlite::types::Type::Text))
+    State::parse(&text).ok_or_else(|| rusqlite::Error::InvalidColumnType(column, text, Type::Text))
 }

@@ -86,9 +86,9 @@ CREATE TABLE completion (
 CREATE TABLE verdict (
     id INTEGER PRIMARY KEY REFERENCES completion (id),
     keep INTEGER NOT NULL,
-    reason TEXT,                     -- a code, if rejected
+    reason TEXT,                     -- a code, if rejected, or kept with less weight
     detail TEXT,
-    weight REAL NOT NULL DEFAULT 1
+    weight REAL NOT NULL DEFAULT 1   -- of the training sample's loss
 ) STRICT;
 CREATE TABLE fault (                 -- attempts that brought nothing, counted
     source INTEGER NOT NULL REFERENCES source (id),

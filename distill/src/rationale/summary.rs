@@ -7,6 +7,9 @@ use serde::Serialize;
 use super::record::ExampleKey;
 use super::{RationaleError, Reader, SourceRecord, Store};
 
+/// Among counted verdicts: kept, with less than full weight.
+pub const COUNTS_LESS: &str = "kept_with_less_weight";
+
 /// How far a source is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Progress {
@@ -44,7 +47,7 @@ pub struct Summary {
     pub faults: BTreeMap<String, u64>,
     /// Failed completions, by code.
     pub failures: BTreeMap<String, u64>,
-    /// Verdicts, `kept` or the reason's code.
+    /// Verdicts, `kept`, [`COUNTS_LESS`] or the reason's code.
     pub verdicts: BTreeMap<String, u64>,
 }
 
@@ -115,14 +118,15 @@ impl Reader {
         })
     }
 
-    /// Verdicts of the latest filter on a source's completions: how many `kept`, and how many rejected by the reason's code.
+    /// Verdicts of the latest filter on a source's completions: how many were `kept` with full weight, how many with less
+    /// ([`COUNTS_LESS`]), and how many were rejected, by the reason's code.
     ///
     /// # Errors
     /// The database's.
     pub fn verdicts(&self, source: u32) -> Result<BTreeMap<String, u64>, RationaleError> {
         let [first, end] = bounds(source);
         self.counts(&format!(
-            "SELECT CASE WHEN keep THEN 'kept' ELSE coalesce(reason, 'unknown') END, count(*) FROM verdict
+            "SELECT CASE WHEN keep AND weight < 1 THEN '{COUNTS_LESS}' WHEN keep THEN 'kept' ELSE coalesce(reason, 'unknown') END, count(*) FROM verdict
              WHERE id >= {first} AND id < {end} GROUP BY 1"
         ))
     }

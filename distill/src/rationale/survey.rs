@@ -3,7 +3,8 @@
 use rusqlite::{Row, params};
 
 use super::summary::bounds;
-use super::{RationaleError, Reader, Stored};
+use super::{RationaleError, Reader, Stored, row};
+use crate::filter::SampleWeight;
 
 /// What a source's completions took; a sum is `None` where no completion has the number.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -33,8 +34,10 @@ pub struct Spending {
 pub struct Judgement {
     /// Whether it became a training sample.
     pub keep: bool,
-    /// The code of the reason, if it did not.
+    /// The code of the reason, if it did not, or counts less.
     pub reason: Option<String>,
+    /// How much it counts.
+    pub weight: SampleWeight,
 }
 
 impl Reader {
@@ -72,9 +75,12 @@ impl Reader {
     /// The database's.
     pub fn judgement(&self, stored: &Stored) -> Result<Option<Judgement>, RationaleError> {
         let read = || {
-            let mut statement = self.connection().prepare_cached("SELECT keep, reason FROM verdict WHERE id = ?")?;
-            let mut rows =
-                statement.query_map([stored.key.0], |row| Ok(Judgement { keep: row.get(0)?, reason: row.get(1)? }))?;
+            let mut statement =
+                self.connection().prepare_cached("SELECT keep, reason, weight FROM verdict WHERE id = ?")?;
+            let read = |found: &Row<'_>| {
+                Ok(Judgement { keep: found.get(0)?, reason: found.get(1)?, weight: row::weight_of(found, 2)? })
+            };
+            let mut rows = statement.query_map([stored.key.0], read)?;
             rows.next().transpose()
         };
         read().map_err(|error| self.failed(error))
@@ -132,6 +138,37 @@ mod tests {
         let known = store.spending(1).unwrap();
         assert_eq!((known.with_tokens, known.prompt_tokens, known.completion_tokens), (2, Some(14), Some(10)));
         assert_eq!((known.with_cost, known.cost_usd, known.last_arrival_ms), (2, Some(0.5), Some(99)));
+    }
+
+    #[test]
+    fn a_weight_is_stored_with_its_reasons_and_counted() {
+        let (_folder, mut store) = stored(Accounting::default());
+        let quarter = SampleWeight::try_from(0.25).unwrap();
+        let equation = "2 + 2 = 5".to_owned();
+        let reasons = vec![Reason::WrongArithmetic { equation }, Reason::ExactDuplicate { of: 0 }];
+        let key = |id| ExampleKey::new(0, id).completion(0);
+        store.put_verdicts(&[(key(0), Verdict::Keep), (key(1), Verdict::Weigh { weight: quarter, reasons })]).unwrap();
+        let mut kept = Vec::new();
+        store
+            .visit_kept(|stored, weight| {
+                let judgement = store.judgement(&stored)?.unwrap();
+                assert_eq!(judgement.weight, weight);
+                kept.push((judgement.keep, weight.get(), judgement.reason));
+                Ok::<(), RationaleError>(())
+            })
+            .unwrap();
+        assert_eq!(kept, [(true, 1.0, None), (true, 0.25, Some("wrong_arithmetic".to_owned()))]);
+        let counts: Vec<(String, u64)> = store.verdicts(0).unwrap().into_iter().collect();
+        assert_eq!(counts, [("kept".to_owned(), 1), ("kept_with_less_weight".to_owned(), 1)]);
+        assert_eq!(store.spending(0).unwrap().kept, 2);
+        let mut rejected = 0;
+        store
+            .visit_rejected(None, |_, _, _| {
+                rejected += 1;
+                Ok::<(), RationaleError>(())
+            })
+            .unwrap();
+        assert_eq!(rejected, 0);
     }
 
     #[test]

@@ -121,7 +121,7 @@ fn verdicts_choose_the_kept_rows() {
     store.put_verdicts(&[(key(0), Verdict::Reject(Reason::NoAnswer)), (key(1), Verdict::Keep)]).unwrap();
     let mut kept = Vec::new();
     store
-        .visit_kept(|stored| {
+        .visit_kept(|stored, _| {
             kept.push(stored.row.id());
             Ok::<(), RationaleError>(())
         })

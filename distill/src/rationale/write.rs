@@ -112,9 +112,16 @@ fn upsert(connection: &Connection, record: &Record) -> rusqlite::Result<bool> {
 }
 
 pub(super) fn put_verdict(connection: &Connection, key: CompletionKey, verdict: &Verdict) -> rusqlite::Result<()> {
-    let reason = verdict.reason();
+    let detail: Vec<String> = verdict.reasons().iter().map(ToString::to_string).collect();
+    let detail = (!detail.is_empty()).then(|| detail.join("; "));
     connection
-        .prepare_cached("INSERT OR REPLACE INTO verdict (id, keep, reason, detail) VALUES (?, ?, ?, ?)")?
-        .execute(params![key.0, verdict.is_keep(), reason.map(Reason::code), reason.map(ToString::to_string)])?;
+        .prepare_cached("INSERT OR REPLACE INTO verdict (id, keep, reason, detail, weight) VALUES (?, ?, ?, ?, ?)")?
+        .execute(params![
+            key.0,
+            verdict.is_keep(),
+            verdict.reason().map(Reason::code),
+            detail,
+            verdict.weight().get()
+        ])?;
     Ok(())
 }

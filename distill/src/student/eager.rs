@@ -54,21 +54,6 @@ pub(crate) fn logits(
     family::forward(config, &mut EagerOps { config, weights, rotary, batch, reader: None })?.whole()
 }
 
-/// Computes the forward pass and shows `reader` the input of every linear layer, `[.., in]`, with the layer's place in it.
-pub(crate) fn observe(
-    config: &StudentConfig,
-    weights: &FlatWeights,
-    rotary: &Rotary,
-    batch: &TokenBatch,
-    reader: &mut InputReader<'_>,
-) -> Result<(), TchError> {
-    let reader = Some((0, reader));
-    family::forward(config, &mut EagerOps { config, weights, rotary, batch, reader }).map(|_| ())
-}
-
-/// What looks at the input of the linear layer at a place in the forward pass.
-pub(crate) type InputReader<'a> = dyn FnMut(usize, &Tensor) -> Result<(), TchError> + 'a;
-
 /// An activation whose columns are computed projection by projection: side by side, they are never copied together.
 struct Columns(Vec<Tensor>);
 
@@ -91,6 +76,43 @@ impl From<Tensor> for Columns {
         Self(vec![whole])
     }
 }
+
+/// The first part of [`logits`]: what the last layer leaves, `[batch, sequence, hidden_size]`.
+pub(crate) fn hidden(
+    config: &StudentConfig,
+    weights: &FlatWeights,
+    rotary: &Rotary,
+    batch: &TokenBatch,
+) -> Result<Tensor, TchError> {
+    family::hidden(config, &mut EagerOps { config, weights, rotary, batch, reader: None })?.whole()
+}
+
+/// The second part of [`logits`], of the batch's wanted rows.
+pub(crate) fn logits_of(
+    config: &StudentConfig,
+    weights: &FlatWeights,
+    rotary: &Rotary,
+    batch: &TokenBatch,
+    hidden: &Tensor,
+) -> Result<Tensor, TchError> {
+    let hidden = Columns::from(hidden.shallow_clone());
+    family::logits(config, &mut EagerOps { config, weights, rotary, batch, reader: None }, &hidden)?.whole()
+}
+
+/// Computes the forward pass and shows `reader` the input of every linear layer, `[.., in]`, with the layer's place in it.
+pub(crate) fn observe(
+    config: &StudentConfig,
+    weights: &FlatWeights,
+    rotary: &Rotary,
+    batch: &TokenBatch,
+    reader: &mut InputReader<'_>,
+) -> Result<(), TchError> {
+    let reader = Some((0, reader));
+    family::forward(config, &mut EagerOps { config, weights, rotary, batch, reader }).map(|_| ())
+}
+
+/// What looks at the input of the linear layer at a place in the forward pass.
+pub(crate) type InputReader<'a> = dyn FnMut(usize, &Tensor) -> Result<(), TchError> + 'a;
 
 struct EagerOps<'a, 'r> {
     config: &'a StudentConfig,

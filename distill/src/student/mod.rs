@@ -10,11 +10,13 @@ mod enabled;
 mod weights;
 
 #[cfg(not(feature = "torch"))]
-pub use disabled::ReferenceStudent;
+pub use disabled::{ReferenceStates, ReferenceStudent};
 #[cfg(feature = "torch")]
 pub(crate) use eager::{Rotary, TokenBatch, logits, observe};
 #[cfg(feature = "torch")]
-pub use enabled::ReferenceStudent;
+use eager::{hidden, logits_of};
+#[cfg(feature = "torch")]
+pub use enabled::{ReferenceStates, ReferenceStudent};
 #[cfg(feature = "torch")]
 pub(crate) use weights::FlatWeights;
 

@@ -90,9 +90,10 @@ fn plan(settings: &TrainSettings, samples: &[&TrainingSample], members: &[usize]
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::filter::SampleWeight;
 
     fn sample(id: &str) -> TrainingSample {
-        TrainingSample { id: id.to_owned(), ids: vec![1; 10], prompt_tokens: 5 }
+        TrainingSample { id: id.to_owned(), ids: vec![1; 10], prompt_tokens: 5, weight: SampleWeight::FULL }
     }
 
     #[test]

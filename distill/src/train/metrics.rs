@@ -16,16 +16,16 @@ pub struct MetricRow {
     pub step: u32,
     /// Epoch, counted from 0.
     pub epoch: u32,
-    /// Mean training loss per target token of this step.
+    /// Mean training loss per target token of this step, each token counted with its sample's weight.
     pub loss: f64,
-    /// Mean held-out loss per target token, on the steps that evaluate it.
+    /// The same mean over the held-out samples, with their weights, on the steps that evaluate it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_out_loss: Option<f64>,
     /// Learning rate.
     pub learning_rate: f64,
     /// Norm of the gradient before clipping.
     pub gradient_norm: f64,
-    /// Target tokens learned from so far.
+    /// Target tokens learned from so far, whatever their weight.
     pub target_tokens: u64,
 }
 

@@ -1,5 +1,10 @@
 //! Fine-tuning and training from scratch: `AdamW` over length-bucketed batches, with exact resume.
 //!
+//! What is minimised is a mean over the tokens of the completions, each counted with its sample's weight:
+//! `Σ_i w_i Σ_t −ln p(t) / Σ_i w_i n_i` over the samples `i` of an optimizer step with `n_i` target tokens each. Training loss,
+//! held-out loss and with it the choice among the student's weights all use the samples' weights; counts of tokens, batches
+//! and the measured accuracy do not.
+//!
 //! Everything random is a function of (seed, epoch, position), so a checkpoint holds no generator state and a run that was
 //! killed ends with the same bytes as one that was not.
 
@@ -118,13 +123,13 @@ pub struct TrainPlan {
 pub struct TrainReport {
     /// Optimizer steps.
     pub steps: u32,
-    /// Mean loss per target token over the last logged steps.
+    /// Weighed mean loss per target token over the last logged steps.
     pub final_loss: f64,
     /// Held-out loss of the chosen weights, if anything was held out.
     pub held_out_loss: Option<f64>,
     /// Step of the chosen weights.
     pub chosen_step: u32,
-    /// Target tokens learned from in total.
+    /// Target tokens learned from in total, whatever their weight.
     pub target_tokens: u64,
     /// Checkpoints that were damaged and passed over when the run was resumed.
     pub damaged_checkpoints: Vec<PathBuf>,

@@ -61,7 +61,8 @@ impl WeightsFile {
                 (Dtype::F32, _) => first_wrong(bytes, f32::from_le_bytes),
                 (Dtype::F16, _) => first_wrong(bytes, |half| f16::from_le_bytes(half).to_f32()),
                 (Dtype::BF16, _) => first_wrong(bytes, |half| bf16::from_le_bytes(half).to_f32()),
-                (_, Some(NativeTensor::Matrix(matrix))) => {
+                // The integers of portable formats have more dimensions, and every one of them is a number.
+                (_, Some(NativeTensor::Matrix(matrix))) if info.shape.len() == 1 => {
                     let scales = match matrix.precision_of(bytes.len()) {
                         Some(precision @ (Precision::Four | Precision::Eight)) => {
                             matrix.packed(precision).scale_range(0).start

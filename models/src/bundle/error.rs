@@ -83,6 +83,14 @@ pub enum BundleError {
         /// Digest of the file.
         found: Digest,
     },
+    /// The tables of the tokenizer are not those of the bundle's `tokenizer.json`.
+    #[error("`{path}`: expected the tables of `tokenizer.json` beside it, found {found}")]
+    Tables {
+        /// The file.
+        path: PathBuf,
+        /// Why they are not.
+        found: String,
+    },
     /// The weights file is not a safetensors file.
     #[error("weights `{path}` are not a valid safetensors file: {found}")]
     Weights {
@@ -136,6 +144,7 @@ impl BundleError {
             Self::Manifest { .. } => "E_MANIFEST",
             Self::Version { .. } => "E_VERSION",
             Self::Size { .. } | Self::Digest { .. } => "E_HASH",
+            Self::Tables { .. } => "E_TOKENIZER_TABLES",
             Self::Weights { .. } => "E_HDR_JSON",
             Self::Tensor { .. } | Self::Family { .. } => "E_ARCH_MISMATCH",
             Self::NonFinite { .. } => "E_NONFINITE",

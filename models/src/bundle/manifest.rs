@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BundleError, MANIFEST, RECORDED_FILES};
+use super::{BundleError, MANIFEST, Parity, RECORDED_FILES};
 use crate::digest::Digest;
 use crate::family::Family;
 use crate::format::WeightFormat;
@@ -48,20 +48,6 @@ pub struct Provenance {
     pub checkpoint: Digest,
 }
 
-/// The exported graph against libtorch on the same weights.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Parity {
-    /// Prompts that were compared.
-    pub prompts: usize,
-    /// Positions whose logits were compared.
-    pub positions: usize,
-    /// Largest absolute difference of a logit.
-    pub max_logit_difference: f32,
-    /// Prompts whose greedy completions are equal, token by token.
-    pub equal_greedy_completions: usize,
-}
-
 /// Size and digest of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -75,6 +61,12 @@ pub struct FileRecord {
 impl Manifest {
     /// Reads `pupil.json` in `folder`; nothing else is looked at.
     pub fn read(folder: &Path) -> Result<Self, BundleError> {
+        Self::read_with_digest(folder).map(|(manifest, _)| manifest)
+    }
+
+    /// As [`Self::read`], with the digest of the file's bytes: it covers the digests of all other files, and so identifies
+    /// the bundle.
+    pub fn read_with_digest(folder: &Path) -> Result<(Self, Digest), BundleError> {
         let path = folder.join(MANIFEST);
         let text = std::fs::read_to_string(&path).map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
@@ -91,7 +83,7 @@ impl Manifest {
         }
         let manifest: Self = serde_json::from_value(value).map_err(|error| refuse(error.to_string()))?;
         manifest.check_files().map_err(refuse)?;
-        Ok(manifest)
+        Ok((manifest, Digest::of(text.as_bytes())))
     }
 
     /// Every required file is recorded, and every name is a plain file name, so that no path leaves the folder.

@@ -6,8 +6,10 @@
 mod check;
 mod error;
 mod manifest;
-mod map;
+mod parity;
 mod portable;
+#[cfg(test)]
+mod tests;
 mod weights;
 mod writer;
 
@@ -16,14 +18,15 @@ use std::path::{Path, PathBuf};
 
 pub use check::check_checkpoint;
 pub use error::BundleError;
-pub use manifest::{FORMAT_VERSION, FileRecord, Manifest, Parity, Provenance};
+pub use manifest::{FORMAT_VERSION, FileRecord, Manifest, Provenance};
+pub use parity::{AnswerFlips, Gate, GreedyAgreement, LogitError, Parity, Rung, Spread};
 pub use weights::{TensorRange, WeightsFile};
 pub use writer::BundleWriter;
 
 use crate::config::StudentConfig;
 use crate::contract::ReasoningContract;
 use crate::digest::Digest;
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{self, Tokenizer};
 
 /// Name of the manifest.
 pub const MANIFEST: &str = "pupil.json";
@@ -35,6 +38,8 @@ pub const GRAPH: &str = "model.onnx";
 pub const WEIGHTS: &str = "model.safetensors";
 /// Name of the tokenizer.
 pub const TOKENIZER: &str = "tokenizer.json";
+/// Name of the tables of the tokenizer: derived from [`TOKENIZER`], and used instead of it where a bundle has them.
+pub const TOKENIZER_TABLES: &str = "tokenizer.bin";
 /// Name of the architecture.
 pub const CONFIG: &str = "config.json";
 /// Name of the decoding defaults that Hugging Face tools read.
@@ -51,6 +56,7 @@ pub const RECORDED_FILES: [&str; 6] = [CONTRACT, GRAPH, WEIGHTS, TOKENIZER, CONF
 pub struct Bundle {
     folder: PathBuf,
     manifest: Manifest,
+    digest: Digest,
     config: StudentConfig,
     contract: ReasoningContract,
     tokenizer: Tokenizer,
@@ -60,14 +66,22 @@ pub struct Bundle {
 impl Bundle {
     /// Opens the bundle in `folder`.
     ///
-    /// Checked: the manifest, the size of every file, the digest of every file but the weights, the header of the weights
-    /// against the architecture, and that tokenizer and contract belong to the student.
+    /// Checked: the manifest, the size of every file, the digest of every file but the weights and the two forms of a
+    /// tokenizer that has tables, the header of the weights against the architecture, the header of the tables against the
+    /// digest of the tokenizer, and that tokenizer and contract belong to the student.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, BundleError> {
         let folder = folder.as_ref().to_owned();
-        let manifest = Manifest::read(&folder)?;
+        let (manifest, digest) = Manifest::read_with_digest(&folder)?;
+        let has_tables = manifest.files.contains_key(TOKENIZER_TABLES);
         for (name, record) in &manifest.files {
             check_size(&folder.join(name), record)?;
-            if name != WEIGHTS {
+            // Hashing what is mapped would read it, and the JSON form is not used beside the tables.
+            let is_left_to_verify = match name.as_str() {
+                WEIGHTS | TOKENIZER_TABLES => true,
+                TOKENIZER => has_tables,
+                _ => false,
+            };
+            if !is_left_to_verify {
                 check_digest(&folder.join(name), record)?;
             }
         }
@@ -87,19 +101,36 @@ impl Bundle {
                 found: contract.digest(),
             });
         }
-        let tokenizer = Tokenizer::read(&folder.join(TOKENIZER))?;
+        let tokenizer = match manifest.files.get(TOKENIZER) {
+            Some(record) if has_tables => Tokenizer::map(&folder.join(TOKENIZER_TABLES), record.sha256)?,
+            _ => Tokenizer::read(&folder.join(TOKENIZER))?,
+        };
         tokenizer.check_fits(&config)?;
         let weights = WeightsFile::open(&folder.join(WEIGHTS))?;
         weights.check_against(&config, manifest.weights)?;
-        Ok(Self { folder, manifest, config, contract, tokenizer, weights })
+        Ok(Self { folder, manifest, digest, config, contract, tokenizer, weights })
     }
 
-    /// Reads every byte: all digests, and that no weight is NaN or infinite.
+    /// Reads every byte: all digests, that the tables of the tokenizer do what the tokenizer does, and that no weight is NaN
+    /// or infinite.
     pub fn verify(&self) -> Result<(), BundleError> {
         for (name, record) in &self.manifest.files {
             check_digest(&self.folder.join(name), record)?;
         }
+        if self.tokenizer.is_mapped() {
+            self.check_tables()?;
+        }
         self.weights.check_finite(&self.config)
+    }
+
+    fn check_tables(&self) -> Result<(), BundleError> {
+        let path = self.folder.join(TOKENIZER);
+        let json = fs::read(&path).map_err(|source| BundleError::read(&path, source))?;
+        let refuse = |found| BundleError::Tables { path: self.folder.join(TOKENIZER_TABLES), found };
+        let expected = tokenizer::derive(&json, &[]).map_err(|error| refuse(error.to_string()))?;
+        let path = self.folder.join(TOKENIZER_TABLES);
+        let found = fs::read(&path).map_err(|source| BundleError::read(&path, source))?;
+        if found == expected { Ok(()) } else { Err(refuse("other tables".to_owned())) }
     }
 
     /// The folder.
@@ -118,6 +149,12 @@ impl Bundle {
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// What identifies the bundle: the digest of its manifest, which holds the digests of all its other files.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
     }
 
     /// The student's architecture.

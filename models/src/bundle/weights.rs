@@ -9,7 +9,7 @@ use memmap2::Mmap;
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
 
 use super::BundleError;
-use super::map::map_read_only;
+use crate::map::map_read_only;
 
 /// Longest accepted header: stricter than the format's own 100 MB, ample for 65,536 tensors.
 const MAX_HEADER_BYTES: u64 = 16 << 20;

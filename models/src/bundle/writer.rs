@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use super::{BundleError, FileRecord, MANIFEST, Manifest, digest_of_file};
+use super::{BundleError, FileRecord, MANIFEST, Manifest, TOKENIZER, TOKENIZER_TABLES, digest_of_file};
 use crate::durable;
+use crate::tokenizer::{self, NotDerived};
 
 /// Collects a bundle's files in a hidden folder beside the target; [`BundleWriter::seal`] renames it into place.
 ///
@@ -43,6 +44,19 @@ impl BundleWriter {
     pub fn add_copy(&self, name: &str, source: &Path) -> Result<(), BundleError> {
         let path = self.staging.join(name);
         fs::copy(source, &path).map(|_| ()).map_err(|source| BundleError::write(&path, source))
+    }
+
+    /// Adds the `tokenizer.json` at `source` and, if it is of a kind that has them, its tables.
+    ///
+    /// The tables must encode `samples` as the library does. Returns why there are none; the tokenizer is parsed at every
+    /// start then, with the same ids.
+    pub fn add_tokenizer(&self, source: &Path, samples: &[String]) -> Result<Option<NotDerived>, BundleError> {
+        let json = fs::read(source).map_err(|error| BundleError::read(source, error))?;
+        self.add(TOKENIZER, &json)?;
+        match tokenizer::derive(&json, samples) {
+            Ok(tables) => self.add(TOKENIZER_TABLES, &tables).map(|()| None),
+            Err(reason) => Ok(Some(reason)),
+        }
     }
 
     /// Sizes and digests of the files added so far.

@@ -47,8 +47,8 @@ fn head(config: &StudentConfig) -> Linear {
     Linear { name: weight.clone(), projections: vec![Projection { weight, bias: None }] }
 }
 
-/// See [`super::forward`].
-pub(super) fn forward<O: Ops>(config: &StudentConfig, ops: &mut O) -> Result<O::Tensor, O::Error> {
+/// See [`super::hidden`].
+pub(super) fn hidden<O: Ops>(config: &StudentConfig, ops: &mut O) -> Result<O::Tensor, O::Error> {
     let mut hidden = ops.embedding(EMBEDDING)?;
     for layer in 0..config.layers {
         let names = LayerNames::new(config, layer);
@@ -57,8 +57,13 @@ pub(super) fn forward<O: Ops>(config: &StudentConfig, ops: &mut O) -> Result<O::
         let fed = feed_forward(config, ops, &names, &hidden)?;
         hidden = ops.add(&hidden, &fed)?;
     }
+    Ok(hidden)
+}
+
+/// See [`super::logits`].
+pub(super) fn logits<O: Ops>(config: &StudentConfig, ops: &mut O, hidden: &O::Tensor) -> Result<O::Tensor, O::Error> {
     // Rows are dropped before the head, because the head is the widest product of a small student.
-    let wanted = ops.wanted_rows(&hidden)?;
+    let wanted = ops.wanted_rows(hidden)?;
     let normed = ops.rms_norm(&wanted, FINAL_NORM, config.rms_norm_epsilon)?;
     ops.linear(&normed, &head(config))
 }

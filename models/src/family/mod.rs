@@ -149,7 +149,24 @@ pub trait Ops {
 /// # Errors
 /// The first error of an operation.
 pub fn forward<O: Ops>(config: &StudentConfig, ops: &mut O) -> Result<O::Tensor, O::Error> {
-    decoder::forward(config, ops)
+    let hidden = hidden(config, ops)?;
+    logits(config, ops, &hidden)
+}
+
+/// The first part of [`forward`]: what the last layer leaves, `[.., hidden]`.
+///
+/// # Errors
+/// The first error of an operation.
+pub fn hidden<O: Ops>(config: &StudentConfig, ops: &mut O) -> Result<O::Tensor, O::Error> {
+    decoder::hidden(config, ops)
+}
+
+/// The second part of [`forward`]: logits `[.., vocab_size]` of the wanted rows of `hidden`.
+///
+/// # Errors
+/// The first error of an operation.
+pub fn logits<O: Ops>(config: &StudentConfig, ops: &mut O, hidden: &O::Tensor) -> Result<O::Tensor, O::Error> {
+    decoder::logits(config, ops, hidden)
 }
 
 /// Every weight of a checkpoint of this config, in the order of the forward pass, each tied one once.

@@ -38,30 +38,37 @@ impl Activations {
         }
     }
 
+    #[inline(always)]
     pub(crate) fn rows(&self) -> usize {
         self.rows
     }
 
+    #[inline(always)]
     pub(crate) fn blocks(&self) -> usize {
         self.blocks
     }
 
+    #[inline(always)]
     fn padded(&self) -> usize {
         self.blocks * BLOCK_COLUMNS
     }
 
+    #[inline(always)]
     pub(crate) fn floats(&self, row: usize) -> &[f32] {
         &self.floats[row * self.padded()..][..self.padded()]
     }
 
+    #[inline(always)]
     pub(crate) fn integers(&self, row: usize) -> &[i8] {
         &self.integers[row * self.padded()..][..self.padded()]
     }
 
+    #[inline(always)]
     pub(crate) fn scales(&self, row: usize) -> &[f32] {
         &self.scales[row * self.blocks..][..self.blocks]
     }
 
+    #[inline(always)]
     pub(crate) fn offsets(&self, row: usize) -> &[i32] {
         &self.offsets[row * self.blocks..][..self.blocks]
     }

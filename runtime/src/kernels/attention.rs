@@ -14,7 +14,7 @@ use super::workers::{Shared, Workers};
 /// Queries that one pass over the keys and values serves.
 const TILE: usize = 4;
 /// Products below which a second thread costs more than it saves.
-const LEAST_SHARED_PRODUCTS: usize = 1 << 18;
+const LEAST_SHARED_PRODUCTS: usize = 1 << 16;
 /// Bytes of a float16.
 const HALF: usize = 2;
 

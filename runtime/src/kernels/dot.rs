@@ -1,5 +1,7 @@
 //! One panel of a matrix times a few rows of activations: the inner loop of every linear layer.
 
+use std::ptr;
+
 use pupil_models::packed::{BLOCK_COLUMNS, GROUP_BYTES, Precision};
 
 use super::activations::Activations;
@@ -61,6 +63,21 @@ fn group_count<const ROWS: usize>(count: usize) -> usize {
     if ROWS > 1 { std::hint::black_box(count) } else { count }
 }
 
+/// How far ahead of its use a single row's pass asks for the matrix: such a pass waits for memory, and the hardware's own
+/// prefetching ends at every page.
+const PREFETCH_BYTES: usize = 4096;
+
+/// Asks for the block that lies [`PREFETCH_BYTES`] behind the one at `values`, where a pass serves one row.
+#[inline(always)]
+unsafe fn prefetch<L: Lanes, const ROWS: usize>(values: *const u8, block_bytes: usize) {
+    if ROWS == 1 {
+        for line in (0..block_bytes).step_by(GROUP_BYTES) {
+            // SAFETY: the instructions are the caller's promise; nothing is read.
+            unsafe { L::prefetch(values.wrapping_add(PREFETCH_BYTES + line)) };
+        }
+    }
+}
+
 /// Adds `products` of a block, scaled, to the running totals of `ROWS` rows.
 #[inline(always)]
 unsafe fn add_block<L: Lanes, const ROWS: usize>(
@@ -87,10 +104,12 @@ unsafe fn four<L: Lanes, const ROWS: usize>(
     first: usize,
     tile: &mut Tile,
 ) {
-    let rows: [usize; ROWS] = std::array::from_fn(|row| first + row);
-    let integers = rows.map(|row| activations.integers(row).as_ptr());
-    let scales = rows.map(|row| activations.scales(row).as_ptr());
-    let offsets = rows.map(|row| activations.offsets(row).as_ptr());
+    let (mut integers, mut scales, mut offsets) = ([ptr::null(); ROWS], [ptr::null(); ROWS], [ptr::null(); ROWS]);
+    for row in 0..ROWS {
+        integers[row] = activations.integers(first + row).as_ptr();
+        scales[row] = activations.scales(first + row).as_ptr();
+        offsets[row] = activations.offsets(first + row).as_ptr();
+    }
     // SAFETY: a panel holds 256 bytes of values and 32 of scales for each block of 32 columns, a row of activations 32
     // integers, a scale and an offset; the instructions are the caller's promise.
     unsafe {
@@ -98,6 +117,7 @@ unsafe fn four<L: Lanes, const ROWS: usize>(
         let mut totals = [L::splat(0.0); ROWS];
         for block in 0..activations.blocks() {
             let values = panel.values.as_ptr().add(block * LANES * BLOCK_COLUMNS / 2);
+            prefetch::<L, ROWS>(values, LANES * BLOCK_COLUMNS / 2);
             let mut products = [L::no_sums(); ROWS];
             for group in 0..groups {
                 let (low, high) = L::nibbles(L::load(values.add(group * GROUP_BYTES)));
@@ -126,16 +146,19 @@ unsafe fn eight<L: Lanes, const ROWS: usize>(
     first: usize,
     tile: &mut Tile,
 ) {
-    let rows: [usize; ROWS] = std::array::from_fn(|row| first + row);
-    let integers = rows.map(|row| activations.integers(row).as_ptr());
-    let scales = rows.map(|row| activations.scales(row).as_ptr());
-    let offsets = rows.map(|row| activations.offsets(row).as_ptr());
+    let (mut integers, mut scales, mut offsets) = ([ptr::null(); ROWS], [ptr::null(); ROWS], [ptr::null(); ROWS]);
+    for row in 0..ROWS {
+        integers[row] = activations.integers(first + row).as_ptr();
+        scales[row] = activations.scales(first + row).as_ptr();
+        offsets[row] = activations.offsets(first + row).as_ptr();
+    }
     // SAFETY: as in `four`, with 512 bytes of values for each block.
     unsafe {
         let groups = group_count::<ROWS>(8);
         let mut totals = [L::splat(0.0); ROWS];
         for block in 0..activations.blocks() {
             let values = panel.values.as_ptr().add(block * LANES * BLOCK_COLUMNS);
+            prefetch::<L, ROWS>(values, LANES * BLOCK_COLUMNS);
             let mut products = [L::no_sums(); ROWS];
             for group in 0..groups {
                 let weights = L::load(values.add(group * GROUP_BYTES));
@@ -163,8 +186,10 @@ unsafe fn sixteen<L: Lanes, const ROWS: usize>(
     first: usize,
     tile: &mut Tile,
 ) {
-    let rows: [usize; ROWS] = std::array::from_fn(|row| first + row);
-    let floats = rows.map(|row| activations.floats(row).as_ptr());
+    let mut floats = [ptr::null(); ROWS];
+    for row in 0..ROWS {
+        floats[row] = activations.floats(first + row).as_ptr();
+    }
     // SAFETY: a panel holds 32 bytes for each column, a row of activations a float; the instructions are the caller's promise.
     unsafe {
         let mut totals = [L::splat(0.0); ROWS];

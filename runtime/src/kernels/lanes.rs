@@ -28,6 +28,9 @@ pub(crate) trait Lanes {
 
     /// Reads 64 bytes.
     unsafe fn load(bytes: *const u8) -> Self::Bytes;
+    /// Asks for the 64 bytes at `bytes`, which will be read soon; any address will do.
+    #[inline(always)]
+    unsafe fn prefetch(_bytes: *const u8) {}
     /// Reads 4 bytes, and repeats them for every lane.
     unsafe fn repeat(bytes: *const i8) -> Self::Bytes;
     /// The low and the high nibbles of every byte.

@@ -106,6 +106,7 @@ impl Linear<'_> {
         });
     }
 
+    #[inline(always)]
     fn panel(&self, panel: usize) -> Panel<'_> {
         Panel {
             values: &self.matrix[self.shape.value_range(panel)],
@@ -142,7 +143,7 @@ pub(crate) unsafe fn compute_units<L: Lanes>(prepared: &Prepared<'_>, units: Ran
             }
             for (row, sums) in tile[..count].iter().enumerate() {
                 // SAFETY: these places of the output belong to this panel and row alone.
-                unsafe { store(prepared, unit, first + row, sums) };
+                unsafe { store::<L>(prepared, unit, first + row, sums) };
             }
         }
     }
@@ -161,19 +162,32 @@ unsafe fn gate<L: Lanes>(gate: &mut [f32; LANES], up: &[f32; LANES]) {
 }
 
 /// Writes a panel's sums of one row, bias and residual added.
+///
+/// # Safety
+/// The instructions of `L` are available, and these places of the output belong to the caller alone.
 #[inline(always)]
-unsafe fn store(prepared: &Prepared<'_>, unit: usize, row: usize, sums: &[f32; LANES]) {
+unsafe fn store<L: Lanes>(prepared: &Prepared<'_>, unit: usize, row: usize, sums: &[f32; LANES]) {
     let layer = &prepared.layer;
     let column = unit * PANEL_ROWS;
     let width = PANEL_ROWS.min(layer.width - column);
     let start = row * layer.width + column;
     // SAFETY: passed on from the caller.
     let output = unsafe { prepared.output.part_mut(start, width) };
-    output.copy_from_slice(&sums[..width]);
-    if let Some(bias) = layer.bias {
-        output.iter_mut().zip(&bias[column..column + width]).for_each(|(output, bias)| *output += bias);
+    let bias = layer.bias.map(|bias| &bias[column..column + width]);
+    let residual = layer.residual.map(|residual| &residual[start..start + width]);
+    if width == LANES {
+        // SAFETY: all slices are sixteen floats long; the instructions are the caller's promise.
+        unsafe {
+            let mut sum = L::load_floats(sums.as_ptr());
+            for addend in [bias, residual].into_iter().flatten() {
+                sum = L::add(sum, L::load_floats(addend.as_ptr()));
+            }
+            L::store_floats(sum, output.as_mut_ptr());
+        }
+        return;
     }
-    if let Some(residual) = layer.residual {
-        output.iter_mut().zip(&residual[start..start + width]).for_each(|(output, residual)| *output += residual);
+    output.copy_from_slice(&sums[..width]);
+    for addend in [bias, residual].into_iter().flatten() {
+        output.iter_mut().zip(addend).for_each(|(output, addend)| *output += addend);
     }
 }

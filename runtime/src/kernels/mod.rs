@@ -13,7 +13,7 @@
 //! | [`dot`] | a panel of a packed matrix times a few rows: the inner loop |
 //! | [`activations`] | normalisation and quantisation of a linear layer's input |
 //! | [`linear`], [`attention`], [`embedding`] | the operators |
-//! | [`table`] | the kernels of an instruction set, chosen at run time |
+//! | [`table`], [`check`] | the kernels of an instruction set, chosen at run time, once they agree with the plain ones |
 //! | [`workers`] | work on several threads |
 //!
 //! Weights are used where they lie, in the bundle's mapped file, in the layout of [`pupil_models::packed`]. Activations are
@@ -22,6 +22,7 @@
 
 mod activations;
 mod attention;
+mod check;
 mod dot;
 mod embedding;
 mod lanes;

@@ -3,13 +3,16 @@
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use pupil_models::packed::Precision;
+use serde::{Serialize, Serializer};
 
 #[cfg(target_arch = "aarch64")]
 use super::aarch64::Neon;
 use super::activations::{self, Norm, RowMut};
 use super::attention::{self, Attention};
+use super::check;
 use super::linear::{self, Prepared};
 use super::plain::Plain;
 #[cfg(target_arch = "x86_64")]
@@ -47,10 +50,16 @@ impl InstructionSet {
         }
     }
 
-    /// Whether this machine has the instructions.
+    /// Whether this machine has the instructions, and they compute what the plain kernels compute.
     #[must_use]
     pub fn is_available(self) -> bool {
         Kernels::of(self).is_some()
+    }
+
+    /// Whether this machine says that it has the instructions.
+    #[must_use]
+    pub fn is_present(self) -> bool {
+        Kernels::present(self).is_some()
     }
 
     /// The fastest that this machine has.
@@ -63,6 +72,12 @@ impl InstructionSet {
 impl fmt::Display for InstructionSet {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name())
+    }
+}
+
+impl Serialize for InstructionSet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 
@@ -128,9 +143,18 @@ static AVX_512: Kernels = kernels!(Avx512, "avx2,fma,f16c,avx512f,avx512bw,avx51
 static NEON: Kernels = kernels!(Neon, "neon,dotprod");
 
 impl Kernels {
-    /// The kernels of `set`, if this machine has its instructions.
-    #[cfg(target_arch = "x86_64")]
+    /// The kernels of `set`, if this machine has its instructions and they agree with the plain ones.
     pub(crate) fn of(set: InstructionSet) -> Option<&'static Self> {
+        static AGREE: [OnceLock<bool>; InstructionSet::ALL.len()] =
+            [const { OnceLock::new() }; InstructionSet::ALL.len()];
+        let kernels = Self::present(set)?;
+        let agree = AGREE[set as usize].get_or_init(|| set == InstructionSet::Plain || check::agree(kernels, &PLAIN));
+        agree.then_some(kernels)
+    }
+
+    /// The kernels of `set`, if this machine says that it has its instructions.
+    #[cfg(target_arch = "x86_64")]
+    fn present(set: InstructionSet) -> Option<&'static Self> {
         let avx2 =
             is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
         let avx512 = is_x86_feature_detected!("avx512f")
@@ -145,9 +169,9 @@ impl Kernels {
         }
     }
 
-    /// The kernels of `set`, if this machine has its instructions.
+    /// The kernels of `set`, if this machine says that it has its instructions.
     #[cfg(target_arch = "aarch64")]
-    pub(crate) fn of(set: InstructionSet) -> Option<&'static Self> {
+    fn present(set: InstructionSet) -> Option<&'static Self> {
         match set {
             InstructionSet::Plain => Some(&PLAIN),
             InstructionSet::Neon if std::arch::is_aarch64_feature_detected!("dotprod") => Some(&NEON),
@@ -155,9 +179,9 @@ impl Kernels {
         }
     }
 
-    /// The kernels of `set`, if this machine has its instructions.
+    /// The kernels of `set`, if this machine says that it has its instructions.
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    pub(crate) fn of(set: InstructionSet) -> Option<&'static Self> {
+    fn present(set: InstructionSet) -> Option<&'static Self> {
         (set == InstructionSet::Plain).then_some(&PLAIN)
     }
 

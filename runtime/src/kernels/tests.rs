@@ -4,7 +4,7 @@ use half::f16;
 use proptest::prelude::*;
 use pupil_models::packed::{PANEL_ROWS, PackedShape, Precision};
 
-use super::workers::Workers;
+use super::workers::{Alone, Workers};
 use super::*;
 
 /// Numbers that look random and are the same on every machine.
@@ -49,20 +49,6 @@ impl Numbers {
 
 fn sets() -> impl Iterator<Item = (InstructionSet, &'static Kernels)> {
     InstructionSet::ALL.into_iter().filter_map(|set| Some((set, Kernels::of(set)?)))
-}
-
-/// The calling thread alone.
-#[derive(Debug)]
-struct Alone;
-
-impl Workers for Alone {
-    fn count(&self) -> usize {
-        1
-    }
-
-    fn run(&self, tasks: usize, task: &(dyn Fn(usize) + Sync)) {
-        (0..tasks).for_each(task);
-    }
 }
 
 /// Several threads, without a pool.
@@ -379,6 +365,7 @@ fn an_attention_that_does_not_fit_is_refused_with_both_numbers() {
 fn every_available_set_is_named_and_the_best_one_runs() {
     assert!(InstructionSet::Plain.is_available() && InstructionSet::best().is_available());
     for set in InstructionSet::ALL {
+        assert_eq!(set.is_available(), set.is_present(), "{set} agrees with the plain kernels wherever it is present");
         assert_eq!(set.name().parse(), Ok(set));
     }
     assert!("sse2".parse::<InstructionSet>().unwrap_err().contains("found `sse2`"));

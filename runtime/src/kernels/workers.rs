@@ -11,6 +11,20 @@ pub(crate) trait Workers {
     fn run(&self, tasks: usize, task: &(dyn Fn(usize) + Sync));
 }
 
+/// The calling thread alone.
+#[derive(Debug)]
+pub(crate) struct Alone;
+
+impl Workers for Alone {
+    fn count(&self) -> usize {
+        1
+    }
+
+    fn run(&self, tasks: usize, task: &(dyn Fn(usize) + Sync)) {
+        (0..tasks).for_each(task);
+    }
+}
+
 /// A slice that several tasks write, each in places of its own.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shared<'a, T> {

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::builder::{ArgPredicate, PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 use pupil_distill::dataset::SplitReference;
+use pupil_distill::experiment::ExportTable;
+use pupil_distill::export::parity::Tolerance;
 use pupil_distill::quantize::calibration::Calibration;
 use pupil_models::format::WeightFormat;
 
@@ -111,26 +113,37 @@ pub(crate) struct ExportArgs {
     /// The checkpoint's reasoning contract (`reasoning.json`)
     #[arg(long, requires = "checkpoint")]
     pub(crate) contract: Option<PathBuf>,
-    /// How the weights are stored; an experiment says it in its `[export]`
-    #[arg(long, requires = "checkpoint", default_value_t, value_parser = format_parser())]
-    pub(crate) format: WeightFormat,
-    /// What rounding may know about the inputs of the layers
-    #[arg(long, requires_all = ["checkpoint", "samples"], default_value = "none", default_value_if("samples", ArgPredicate::IsPresent, "compensation"))]
+    /// Dataset whose first questions parity is proved on, and whose questions `--within` is measured on: no test's
+    #[arg(long, requires = "checkpoint", required_unless_present_any = ["experiment", "without_parity"])]
+    pub(crate) data: Option<PathBuf>,
+    /// At most so many questions that `--within` is measured on
+    #[arg(long, requires = "checkpoint", default_value_t = ExportTable::default().questions)]
+    pub(crate) questions: usize,
+    /// Where the bundle goes
+    #[arg(long, requires = "checkpoint")]
+    pub(crate) out: Option<PathBuf>,
+    /// How the weights are stored [default: float32, or with `--within` the cheapest form inside it]
+    #[arg(long, value_parser = format_parser())]
+    pub(crate) format: Option<WeightFormat>,
+    /// What rounding may know about the inputs of the layers; an experiment says it in its `[export]`
+    #[arg(
+        long,
+        requires = "samples",
+        default_value = "none",
+        default_value_if("samples", ArgPredicate::IsPresent, "compensation")
+    )]
     pub(crate) calibration: Calibration,
     /// Training samples that the student reads for it, as `distill samples` writes them
     #[arg(long, value_name = "FILE", requires = "checkpoint")]
     pub(crate) samples: Option<PathBuf>,
-    /// Dataset whose first questions parity is proved on
-    #[arg(long, requires = "checkpoint", required_unless_present_any = ["experiment", "without_parity"])]
-    pub(crate) data: Option<PathBuf>,
-    /// Where the bundle goes
-    #[arg(long, requires = "checkpoint")]
-    pub(crate) out: Option<PathBuf>,
+    /// Accuracy that may be lost against float32, shown on held-out questions: `1pp`, `0.5pp` [default with `--format`: 1pp]
+    #[arg(long, value_name = "POINTS")]
+    pub(crate) within: Option<Tolerance>,
     /// Write the bundle without comparing it with libtorch, as its manifest then tells: for weights that nobody trained
-    #[arg(long, requires = "checkpoint", conflicts_with_all = ["data", "force"])]
+    #[arg(long, requires = "checkpoint", conflicts_with_all = ["data", "force", "within"])]
     pub(crate) without_parity: bool,
-    /// Write the bundle even if parity is outside the tolerance; its manifest records the miss
-    #[arg(long, requires = "checkpoint")]
+    /// Write the bundle even if it is outside the tolerance; its manifest records the miss
+    #[arg(long)]
     pub(crate) force: bool,
 }
 

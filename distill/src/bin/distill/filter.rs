@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use pupil_distill::filter::{Criterion, Reason, arithmetic};
+use pupil_distill::filter::{Criterion, Effect, Reason, SampleWeight, arithmetic};
 use pupil_distill::interrupt::Interrupt;
 use pupil_distill::pipeline::{Explanation, Run, StageName, explain, rationales};
 
@@ -83,19 +83,27 @@ fn show(explanation: &Explanation, criteria: &[Criterion]) -> std::io::Result<()
         report::data(&format!("equation: {} ({mark})", words.join(" ")))?;
     }
     report::data("")?;
-    let mut decided = false;
+    let (mut decided, mut weight) = (false, SampleWeight::FULL);
     for finding in findings {
-        let said = match &finding.objection {
-            None => "passes".to_owned(),
-            Some(reason) if finding.only_reported => format!("reports: {reason}"),
-            Some(reason) if decided => format!("objects as well: {reason}"),
-            Some(reason) => {
+        let said = match (&finding.objection, finding.effect) {
+            (None, _) => "passes".to_owned(),
+            (Some(reason), Effect::Reports) => format!("reports: {reason}"),
+            (Some(reason), Effect::Weighs(factor)) => {
+                weight = weight.and(factor);
+                format!("weighs {factor}: {reason}")
+            }
+            (Some(reason), Effect::Rejects) if decided => format!("objects as well: {reason}"),
+            (Some(reason), Effect::Rejects) => {
                 decided = true;
                 format!("REJECTS: {reason}")
             }
         };
         report::data(&format!("{:>16}  {said}", finding.criterion))?;
     }
-    let verdict = if decided { "rejected" } else { "kept" };
+    let verdict = match () {
+        () if decided => "rejected".to_owned(),
+        () if weight.is_full() => "kept".to_owned(),
+        () => format!("kept with weight {weight}"),
+    };
     report::data(&format!("\nverdict: {verdict} ({} criteria)\n", criteria.len()))
 }

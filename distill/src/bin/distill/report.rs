@@ -32,6 +32,7 @@ pub(crate) fn watch(report: Report) {
         }
         Report::Evaluated { name, report } => line(&format!("{:>8} {name}: {}", "eval", sentence(&report))),
         Report::Note(text) => line(&format!("note: {text}")),
+        Report::Table(text) => line(&text),
         _ => {}
     }
 }

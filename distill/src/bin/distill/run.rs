@@ -4,17 +4,22 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::ExitCode;
 
-use pupil_distill::dataset::Dataset;
+use pupil_distill::dataset::{Dataset, Example};
 use pupil_distill::eval::PromptingMethod;
 use pupil_distill::experiment::{ExperimentError, ExperimentFile, MeasurementPlan, Method, Plan, rounds};
-use pupil_distill::export::{CalibrationPlan, ExportPlan, export as export_checkpoint, export_without_parity};
+use pupil_distill::export::parity::Tolerance;
+use pupil_distill::export::search::Form;
+use pupil_distill::export::{
+    ExportPlan, NativeForms, QuantisedPlan, export as export_checkpoint, export_without_parity, table,
+};
 use pupil_distill::interrupt::Interrupt;
 use pupil_distill::pipeline::{Run, StageName, measure};
-use pupil_distill::quantize::calibration::spread;
+use pupil_distill::quantize::calibration::CalibrationPlan;
 use pupil_distill::sample;
 use pupil_distill::teacher::TeachOptions;
-use pupil_models::bundle::TOKENIZER;
+use pupil_models::bundle::{Manifest, TOKENIZER};
 use pupil_models::contract::ReasoningContract;
+use pupil_models::format::WeightFormat;
 use pupil_models::tokenizer::Tokenizer;
 
 use crate::args::{ExportArgs, RunArgs, SamplesArgs};
@@ -127,8 +132,9 @@ pub(crate) fn samples(args: &SamplesArgs) -> anyhow::Result<ExitCode> {
     };
     for sample in sample::read(&plan.folder.join("samples.jsonl"))?.iter().take(count) {
         let (tokens, targets) = (sample.ids.len(), sample.target_tokens());
+        let weight = if sample.weight.is_full() { String::new() } else { format!(", weight {}", sample.weight) };
         report::data(&format!(
-            "── {} ({tokens} tokens, {targets} learned)\n{}\n",
+            "── {} ({tokens} tokens, {targets} learned{weight})\n{}\n",
             sample.id,
             sample.show(&tokenizer)?
         ))?;
@@ -148,41 +154,76 @@ pub(crate) fn export(args: &ExportArgs) -> anyhow::Result<ExitCode> {
         vanilla: args.vanilla,
         round: args.round,
     };
-    through(&run, StageName::Export)
+    run_plan(&export_plan(args, &run)?, StageName::Export)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The experiment's plan with what was typed beside it.
+fn export_plan(args: &ExportArgs, run: &RunArgs) -> Result<Plan, ExperimentError> {
+    let mut plan = plan(run)?;
+    if args.format.is_some() || args.within.is_some() {
+        plan.experiment.export.format = args.format;
+        plan.experiment.export.within = args.within.or(plan.experiment.export.within);
+        plan = Plan::new(&plan.experiment, base(run), &run.runs)?;
+    }
+    plan.force = args.force;
+    Ok(plan)
 }
 
 fn export_foreign(args: &ExportArgs, checkpoint: &Path, contract: &Path, out: &Path) -> anyhow::Result<ExitCode> {
     let contract = ReasoningContract::read(contract)?;
-    let mut questions = Vec::new();
-    if let Some(data) = &args.data {
-        let dataset = Dataset::read(data)?;
-        questions.extend(dataset.examples().iter().take(PARITY_PROMPTS).map(|example| example.question.clone()));
-    }
-    let samples = args.samples.as_deref().map(sample::read).transpose()?.map(|samples| spread(&samples));
+    let examples = args.data.as_deref().map(Dataset::read).transpose()?;
+    let examples = examples.as_ref().map_or(&[][..], Dataset::examples);
+    let questions: Vec<String> = examples.iter().take(PARITY_PROMPTS).map(|example| example.question.clone()).collect();
+    let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let interrupt = Interrupt::on_signals()?;
+    let asked = spread(examples, args.questions);
+    let samples = args.samples.as_deref().map(sample::read).transpose()?;
+    let calibration = CalibrationPlan::new(args.calibration, samples.as_deref().unwrap_or_default());
+    let writer = NativeForms::new(threads, interrupt.clone(), calibration);
     let plan = ExportPlan {
         checkpoint,
         contract: &contract,
         name: &checkpoint.file_name().unwrap_or_default().to_string_lossy(),
-        format: args.format,
-        calibration: samples.as_deref().map(|samples| CalibrationPlan { calibration: args.calibration, samples }),
         questions: &questions,
-        threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        quantised: wanted(args).map(|(form, within)| QuantisedPlan { form, within, examples: &asked, writer: &writer }),
+        threads,
         force: args.force,
         target: out,
     };
-    let interrupt = Interrupt::on_signals()?;
     let manifest = if args.without_parity {
-        export_without_parity(&plan, &interrupt)
+        export_without_parity(&plan, args.format.unwrap_or_default(), &interrupt)
     } else {
         export_checkpoint(&plan, &interrupt)
     }?;
-    let exported = format!("exported `{}` as {}", out.display(), manifest.weights);
-    report::line(&match manifest.parity {
-        None => format!("{exported}, not compared with libtorch"),
-        Some(parity) => format!(
-            "{exported}: logits within {:.1e} of libtorch at {} positions, {} of {} greedy completions equal",
-            parity.max_logit_difference, parity.positions, parity.equal_greedy_completions, parity.prompts
-        ),
-    });
+    print_exported(out, &manifest);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Another form than float32, if one was asked for, and what it may lose.
+fn wanted(args: &ExportArgs) -> Option<(Option<Form>, Tolerance)> {
+    match (args.format, args.within) {
+        (None | Some(WeightFormat::Float32), None) => None,
+        (format, within) => Some((format.map(Form::Uniform), within.unwrap_or(Tolerance::ONE_POINT))),
+    }
+}
+
+/// At most `most` of `examples`, spread over all of them.
+fn spread(examples: &[Example], most: usize) -> Vec<Example> {
+    let stride = (examples.len() / most.max(1)).max(1);
+    examples.iter().step_by(stride).take(most).cloned().collect()
+}
+
+fn print_exported(out: &Path, manifest: &Manifest) {
+    let exported = format!("exported `{}` as {}", out.display(), manifest.weights);
+    let Some(parity) = &manifest.parity else {
+        return report::line(&format!("{exported}, not compared with libtorch"));
+    };
+    report::line(&format!(
+        "{exported}; float32: logits within {:.1e} of libtorch at {} positions, {} of {} greedy completions equal",
+        parity.max_logit_difference, parity.positions, parity.equal_greedy_completions, parity.prompts
+    ));
+    if parity.gate.is_some() {
+        report::line(&table(parity));
+    }
 }

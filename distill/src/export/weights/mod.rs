@@ -14,7 +14,7 @@ pub use portable::write_portable;
 pub(super) use portable::{StockTensors, block_shape, scales_name, zero_points_name};
 use pupil_models::bundle::BundleError;
 use pupil_models::config::StudentConfig;
-pub use rounding::{Rounding, Uniform};
+pub use rounding::Rounding;
 
 use super::ExportError;
 use crate::checkpoint::CheckpointWeights;

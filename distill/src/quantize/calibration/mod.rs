@@ -13,6 +13,8 @@ pub use enabled::Calibrator;
 use serde::{Deserialize, Serialize};
 
 use super::compensate::InverseFactor;
+use super::{Fitting, QuantizeError, Quantizer};
+use crate::checkpoint::Checkpoint;
 use crate::sample::TrainingSample;
 
 /// How much rounding knows about the inputs.
@@ -28,15 +30,39 @@ pub enum Calibration {
     Compensation,
 }
 
+/// Who calibrates on what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CalibrationPlan {
+    /// What the statistics are for.
+    pub calibration: Calibration,
+    /// Token ids of kept rationales, prompts included.
+    pub samples: Vec<Vec<u32>>,
+}
+
+impl CalibrationPlan {
+    /// A plan with at most 128 of `samples`, spread over all of them, so that every task is among them.
+    #[must_use]
+    pub fn new(calibration: Calibration, samples: &[TrainingSample]) -> Self {
+        let stride = samples.len().div_ceil(SAMPLES).max(1);
+        let samples = samples.iter().step_by(stride).map(|sample| sample.ids.clone()).collect();
+        Self { calibration, samples }
+    }
+
+    /// What rounds the weights of `checkpoint`; libtorch reads the samples with `threads` threads.
+    ///
+    /// # Errors
+    /// The weights are refused, there is no sample, or libtorch fails.
+    pub fn quantizer(&self, checkpoint: &Checkpoint, threads: usize) -> Result<Quantizer, QuantizeError> {
+        if self.calibration == Calibration::None {
+            return Ok(Quantizer::uncalibrated(Fitting::LeastError));
+        }
+        let calibrator = Calibrator::open(checkpoint, self.calibration, &self.samples, threads)?;
+        Ok(Quantizer::calibrated(checkpoint.config(), calibrator))
+    }
+}
+
 /// Samples that the student reads: the published methods take as many.
 const SAMPLES: usize = 128;
-
-/// Token ids of at most 128 of `samples`, spread over all of them, so that every task is among them.
-#[must_use]
-pub fn spread(samples: &[TrainingSample]) -> Vec<Vec<u32>> {
-    let stride = samples.len().div_ceil(SAMPLES).max(1);
-    samples.iter().step_by(stride).map(|sample| sample.ids.clone()).collect()
-}
 
 /// What was gathered about one layer's inputs.
 #[derive(Clone, Debug, PartialEq)]

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::ExchangedRow;
 use super::parquet_writer::ParquetWriter;
+use crate::filter::SampleWeight;
 use crate::rationale::{RationaleError, Reader, Stored};
 
 /// Which rationales leave a store.
@@ -26,9 +27,11 @@ pub enum Format<'a> {
     Jsonl,
     /// The same as columns, Snappy-compressed.
     Parquet,
-    /// One JSON object a line with `prompt` and `completion`, as the student is trained on them.
+    /// One JSON object a line with `prompt` and `completion`, as the student is trained on them, and `weight` where the latest
+    /// filter gave less than full weight: a trainer that does not read it weighs all rows the same.
     PromptCompletion(&'a ReasoningContract),
-    /// One JSON object a line with `messages`: the prompt as the user's, the completion as the assistant's.
+    /// One JSON object a line with `messages`: the prompt as the user's, the completion as the assistant's; and `weight`, as
+    /// above.
     Messages(&'a ReasoningContract),
 }
 
@@ -36,11 +39,15 @@ pub enum Format<'a> {
 struct PromptCompletion<'a> {
     prompt: &'a str,
     completion: &'a str,
+    #[serde(skip_serializing_if = "SampleWeight::is_full")]
+    weight: SampleWeight,
 }
 
 #[derive(Serialize)]
 struct Messages<'a> {
     messages: [Message<'a>; 2],
+    #[serde(skip_serializing_if = "SampleWeight::is_full")]
+    weight: SampleWeight,
 }
 
 #[derive(Serialize)]
@@ -73,15 +80,15 @@ pub fn export<W: Write + Send>(
     let mut out = BufWriter::with_capacity(1 << 18, out);
     if let Format::Parquet = format {
         let mut writer = ParquetWriter::new(&mut out).map_err(failed)?;
-        each(reader, choice, |stored| {
+        each(reader, choice, |stored, _| {
             count += 1;
             writer.push(exchanged(stored)).map_err(failed)
         })?;
         writer.finish().map_err(failed)?;
     } else {
-        each(reader, choice, |stored| {
+        each(reader, choice, |stored, weight| {
             count += 1;
-            write_line(&mut out, format, stored).map_err(failed)
+            write_line(&mut out, format, stored, weight).map_err(failed)
         })?;
     }
     out.flush().map_err(failed)?;
@@ -91,10 +98,10 @@ pub fn export<W: Write + Send>(
 fn each(
     reader: &Reader,
     choice: Choice,
-    visit: impl FnMut(Stored) -> Result<(), RationaleError>,
+    mut visit: impl FnMut(Stored, SampleWeight) -> Result<(), RationaleError>,
 ) -> Result<(), RationaleError> {
     match choice {
-        Choice::All => reader.visit(visit),
+        Choice::All => reader.visit(|stored| visit(stored, SampleWeight::FULL)),
         Choice::Kept => reader.visit_kept(visit),
     }
 }
@@ -104,7 +111,7 @@ fn exchanged(stored: Stored) -> ExchangedRow {
     ExchangedRow::new(stored.row, source)
 }
 
-fn write_line(out: &mut impl Write, format: Format<'_>, stored: Stored) -> std::io::Result<()> {
+fn write_line(out: &mut impl Write, format: Format<'_>, stored: Stored, weight: SampleWeight) -> std::io::Result<()> {
     let laid_out = |contract: &ReasoningContract| {
         let row = &stored.row;
         let completion = contract.completion(row.completion.reasoning(), &row.example.gold);
@@ -113,14 +120,15 @@ fn write_line(out: &mut impl Write, format: Format<'_>, stored: Stored) -> std::
     match format {
         Format::PromptCompletion(contract) => {
             let (prompt, completion) = laid_out(contract);
-            serde_json::to_writer(&mut *out, &PromptCompletion { prompt: &prompt, completion: &completion })?;
+            let row = PromptCompletion { prompt: &prompt, completion: &completion, weight };
+            serde_json::to_writer(&mut *out, &row)?;
         }
         Format::Messages(contract) => {
             let (prompt, completion) = laid_out(contract);
             let user = Message { role: "user", content: &prompt };
             // The blank belongs to the prompt's layout; in a chat the template separates the two.
             let assistant = Message { role: "assistant", content: completion.trim_start() };
-            serde_json::to_writer(&mut *out, &Messages { messages: [user, assistant] })?;
+            serde_json::to_writer(&mut *out, &Messages { messages: [user, assistant], weight })?;
         }
         Format::Jsonl | Format::Parquet => serde_json::to_writer(&mut *out, &exchanged(stored))?,
     }

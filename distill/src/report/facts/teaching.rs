@@ -34,7 +34,7 @@ pub(in crate::report) struct SourceFacts {
     pub(in crate::report) correct: Option<u64>,
     /// Tokens, cost, time.
     pub(in crate::report) spending: Spending,
-    /// Verdicts: `kept`, or the reason's code.
+    /// Verdicts: `kept`, kept with less weight, or the reason's code.
     pub(in crate::report) verdicts: BTreeMap<String, u64>,
 }
 
@@ -107,7 +107,8 @@ pub(super) fn read(
             note(source, &stored, verdict.as_ref());
         }
         if seen % lessons.stride == 0 {
-            let reason = reader.judgement(&stored)?.and_then(|judgement| judgement.reason);
+            let judgement = reader.judgement(&stored)?.filter(|judgement| !judgement.keep);
+            let reason = judgement.and_then(|judgement| judgement.reason);
             let correct = verdict.as_ref().map(Verdict::is_keep);
             let length = measure(&stored.row)?;
             lessons.taken.push(Lesson { correct, prediction: prediction(verdict), reason, length, row: stored.row });

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 
 use maud::html;
 
+use crate::rationale::COUNTS_LESS;
 use crate::report::chart::{Bar, Role, bars};
 use crate::report::facts::RunFacts;
 use crate::report::figure::{Figure, side_by_side};
 use crate::report::number;
 use crate::report::table::{Cell, Column, Table};
 
-/// The verdict on what became a training sample.
-const KEPT: &str = "kept";
+/// The verdicts on what became a training sample, in the order in which they are shown.
+const KEPT: [&str; 2] = ["kept", COUNTS_LESS];
 
 /// Verdicts by reason, one panel a run.
 pub(super) fn figure(runs: &[RunFacts]) -> Figure {
@@ -55,10 +56,20 @@ pub(super) fn figure(runs: &[RunFacts]) -> Figure {
     let body = side_by_side(panels.iter().map(drawn).collect());
     let caption = format!(
         "Verdicts of the latest filter on each run's rationales, from rationales.db; a rationale has one verdict, the first \
-         reason that applies.{}",
+         reason that applies.{}{}",
+        if runs.iter().any(counts_less) {
+            " Those kept with less weight are training samples too; the loss of each is multiplied by a factor below 1."
+        } else {
+            ""
+        },
         super::left_out(runs, |run| !verdicts(run).is_empty(), "verdicts")
     );
     Figure::new(name, title, caption, body, table)
+}
+
+/// Whether some of a run's rationales count less than others.
+fn counts_less(run: &RunFacts) -> bool {
+    run.sources.iter().any(|source| source.verdicts.contains_key(COUNTS_LESS))
 }
 
 /// Verdicts over all sources of a run: the kept ones first, then reasons by number.
@@ -68,7 +79,8 @@ fn verdicts(run: &RunFacts) -> Vec<(String, u64)> {
         *sums.entry(verdict.clone()).or_default() += count;
     }
     let mut all: Vec<(String, u64)> = sums.into_iter().collect();
-    all.sort_by_key(|(verdict, count)| (verdict != KEPT, Reverse(*count)));
+    let place = |verdict: &str| KEPT.iter().position(|kept| *kept == verdict).unwrap_or(KEPT.len());
+    all.sort_by_key(|(verdict, count)| (place(verdict), Reverse(*count)));
     all
 }
 
@@ -77,6 +89,6 @@ fn bar(verdict: &str, count: u64, share: f64) -> Bar {
         label: verdict.replace('_', " "),
         shown: format!("{} · {} %", number::grouped(count), number::fixed(100.0 * share, 1)),
         share,
-        role: if verdict == KEPT { Role::Student } else { Role::Teacher },
+        role: if KEPT.contains(&verdict) { Role::Student } else { Role::Teacher },
     }
 }

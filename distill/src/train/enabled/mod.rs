@@ -1,5 +1,6 @@
 //! The training loop over libtorch.
 
+mod loss;
 mod optimizer;
 mod state;
 mod trainer;

@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use pupil_models::family::{self, WeightShape};
-use tch::{Reduction, TchError, Tensor};
+use tch::{TchError, Tensor};
 
+use super::loss::{collate, weighed_sum, weighed_tokens};
 use super::optimizer::{AdamW, clip};
 use super::state::{Buffers, CheckpointStore, Position};
 use crate::checkpoint::{CheckpointWeights, write_weights};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::sample::TrainingSample;
-use crate::student::{FlatWeights, Rotary, TokenBatch, logits};
+use crate::student::{FlatWeights, Rotary, logits};
 use crate::train::{
     BatchPlan, Curriculum, MetricRow, MetricsLog, Schedule, Selection, TrainError, TrainPlan, TrainReport, hold_out,
     initial_values,
@@ -47,7 +48,7 @@ struct Trainer<'a> {
     damaged_checkpoints: Vec<PathBuf>,
 }
 
-/// Loss per target token and gradient norm of one optimizer step.
+/// Weighed mean loss and gradient norm of one optimizer step.
 struct StepOutcome {
     loss: f64,
     gradient_norm: f64,
@@ -134,12 +135,13 @@ impl<'a> Trainer<'a> {
     /// One optimizer step over `group`, a few batches of sample indices.
     fn step(&mut self, group: &[Vec<usize>]) -> Result<StepOutcome, TrainError> {
         let step = self.position.step + 1;
-        let target_tokens: usize = group.iter().flatten().map(|&index| self.training[index].target_tokens()).sum();
+        let samples = || group.iter().flatten().map(|&index| self.training[index]);
+        let target_tokens: usize = samples().map(TrainingSample::target_tokens).sum();
+        let scale = weighed_tokens(samples());
         let mut sum: Option<(Tensor, f64)> = None;
         for batch in group {
             let rows: Vec<&TrainingSample> = batch.iter().map(|&index| self.training[index]).collect();
-            let (gradient, loss) =
-                self.gradient(&rows, target_tokens as f64).map_err(|error| torch_error(&error, step, &rows))?;
+            let (gradient, loss) = self.gradient(&rows, scale).map_err(|error| torch_error(&error, step, &rows))?;
             sum = Some(match sum {
                 Some((total, losses)) => (total + gradient, losses + loss),
                 None => (gradient, loss),
@@ -170,7 +172,7 @@ impl<'a> Trainer<'a> {
         Ok(norm)
     }
 
-    /// Flat gradient, and value, of the summed loss of `rows` divided by `scale`.
+    /// Flat gradient, and value, of the weighed sum of the losses of `rows` divided by `scale`.
     fn gradient(&self, rows: &[&TrainingSample], scale: f64) -> Result<(Tensor, f64), TchError> {
         let loss = self.summed_loss(rows)?.f_div_scalar(scale)?;
         let gradients = Tensor::f_run_backward(&[&loss], self.weights.views(), false, false)?;
@@ -178,11 +180,11 @@ impl<'a> Trainer<'a> {
         Ok((Tensor::f_cat(&flat, 0)?, f64::try_from(&loss)?))
     }
 
-    /// Cross-entropy summed over the target tokens of `rows`.
+    /// Cross-entropy summed over the target tokens of `rows`, each times its sample's weight.
     fn summed_loss(&self, rows: &[&TrainingSample]) -> Result<Tensor, TchError> {
         let (batch, targets) = collate(rows)?;
         let logits = logits(&self.plan.config, &self.weights, &self.rotary, &batch)?;
-        logits.f_cross_entropy_loss(&targets, None::<&Tensor>, Reduction::Sum, -100, 0.0)
+        weighed_sum(&logits, &targets, rows)
     }
 
     fn log(&mut self, outcome: &StepOutcome, bar: &Progress) -> Result<(), TrainError> {
@@ -204,7 +206,7 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Mean held-out loss per target token; the weights are remembered if it is the lowest so far.
+    /// Held-out loss, the same weighed mean as in training; the student's weights are remembered if it is the lowest so far.
     fn evaluate_held_out(&mut self) -> Result<Option<f64>, TrainError> {
         if self.held_out.is_empty() {
             return Ok(None);
@@ -218,8 +220,7 @@ impl<'a> Trainer<'a> {
             let loss = self.summed_loss(&rows).and_then(f64::try_from);
             sum += loss.map_err(|error| torch_error(&error, step, &rows))?;
         }
-        let tokens: usize = self.held_out.iter().map(|sample| sample.target_tokens()).sum();
-        let loss = sum / tokens as f64;
+        let loss = sum / weighed_tokens(self.held_out.iter().copied());
         if self.position.best.is_none_or(|(best, _)| loss < best) {
             self.position.best = Some((loss, step));
             if self.plan.settings.selection == Selection::HeldOut {
@@ -272,26 +273,6 @@ fn initial_buffers(plan: &TrainPlan, table: &[WeightShape]) -> Result<Buffers, T
     };
     let zeros = vec![0.0; weights.len()];
     Ok(Buffers { first: zeros.clone(), second: zeros, best: Vec::new(), weights })
-}
-
-/// Right-padded ids and the targets of the rows whose next token the loss covers.
-///
-/// Causal attention never looks right, so padding needs no mask: no wanted row can see it.
-fn collate(rows: &[&TrainingSample]) -> Result<(TokenBatch, Tensor), TchError> {
-    let width = rows.iter().map(|row| row.ids.len()).max().unwrap_or(1);
-    let mut ids = vec![0_i64; rows.len() * width];
-    let (mut wanted, mut targets) = (Vec::new(), Vec::new());
-    for (row, sample) in rows.iter().enumerate() {
-        for (column, &id) in sample.ids.iter().enumerate() {
-            ids[row * width + column] = i64::from(id);
-            if column >= sample.prompt_tokens {
-                wanted.push((row * width + column - 1) as i64);
-                targets.push(i64::from(id));
-            }
-        }
-    }
-    let ids = Tensor::f_from_slice(&ids)?.f_view([rows.len() as i64, width as i64])?;
-    Ok((TokenBatch { ids, wanted_rows: Some(Tensor::f_from_slice(&wanted)?) }, Tensor::f_from_slice(&targets)?))
 }
 
 fn torch_error(error: &TchError, step: u32, rows: &[&TrainingSample]) -> TrainError {

@@ -28,9 +28,9 @@ pub use library::{LibraryInfo, find_library};
 use operators::Machine;
 
 use super::{Backend, BackendError};
-use crate::engine::EngineOptions;
 use crate::error::LoadError;
-use crate::kernels::{InstructionSet, Kernels};
+use crate::kernels::Kernels;
+use crate::options::{EngineOptions, Execution};
 use crate::sampler::TokenId;
 
 /// A student's graph, loaded into ONNX Runtime with its weights mapped.
@@ -38,6 +38,7 @@ use crate::sampler::TokenId;
 pub struct OnnxBackend {
     session: Session,
     config: StudentConfig,
+    execution: Execution,
     format: WeightFormat,
     /// Logits of the last forward pass, `[rows, kept, vocab_size]`.
     logits: Tensor<f32>,
@@ -51,17 +52,21 @@ impl OnnxBackend {
     pub fn load(bundle: &Bundle, options: &EngineOptions) -> Result<Self, LoadError> {
         let environment = library::environment()?;
         let path = bundle.path(GRAPH);
-        let threads = options.thread_count(bundle.config().parameter_count());
-        let set = options.instruction_set.unwrap_or_else(InstructionSet::best);
-        let kernels = Kernels::of(set).ok_or(LoadError::Instructions { expected: set })?;
         let format = bundle.manifest().weights;
-        // The stock operators for quantised weights are fast in a layout of their own only.
-        let prepacking = options.prepacking || format.is_portable();
-        let session = open_session(&environment, &path, Machine { kernels, threads }, prepacking)
+        let execution = options.resolve(bundle);
+        let kernels = Kernels::of(execution.instruction_set)
+            .ok_or(LoadError::Instructions { expected: execution.instruction_set })?;
+        let session = open_session(&environment, &path, kernels, &execution)
             .map_err(|error| LoadError::Graph { path: path.clone(), reason: error.to_string() })?;
         signature::check(&path, &session, bundle.config(), format)?;
         let logits = logits_tensor(1, bundle.config().vocab_size)?;
-        Ok(Self { session, config: bundle.config().clone(), format, logits })
+        Ok(Self { session, config: bundle.config().clone(), execution, format, logits })
+    }
+
+    /// How the student is run.
+    #[must_use]
+    pub fn execution(&self) -> &Execution {
+        &self.execution
     }
 
     /// Runs on what is bound and written; the logits are `[rows, keep, vocab_size]`.
@@ -108,12 +113,19 @@ impl Backend for OnnxBackend {
     }
 }
 
-fn open_session(environment: &Environment, path: &Path, machine: Machine, prepacking: bool) -> ort::Result<Session> {
+fn open_session(
+    environment: &Environment,
+    path: &Path,
+    kernels: &'static Kernels,
+    execution: &Execution,
+) -> ort::Result<Session> {
+    let threads = execution.threads.get();
     Session::builder(environment)?
-        .with_operators(operators::domain(machine)?)?
-        .with_intra_threads(machine.threads)?
+        .with_operators(operators::domain(Machine { kernels, threads })?)?
+        .with_intra_threads(threads)?
+        .with_intra_op_spinning(execution.spinning)?
         .with_inter_threads(1)?
-        .with_prepacking(prepacking)?
+        .with_prepacking(execution.prepacking)?
         // By path, never from memory: only then are the weights mapped.
         .commit_from_file(path)
 }

@@ -1,8 +1,9 @@
 //! The command line: syntax only.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Answers questions step by step with a small distilled student, on this machine.
 #[derive(Debug, Parser)]
@@ -20,8 +21,13 @@ pub(crate) enum Command {
     Inspect(OneBundle),
     /// Reads every byte of a bundle: digests, finite weights, and that ONNX Runtime runs it
     Verify(OneBundle),
-    /// Measures load time, latencies, throughput and memory
+    /// Measures load time, latencies, throughput and memory, and compares them with what the machine could do at most
     Bench(Bench),
+    /// Finds the fastest settings for a bundle on this machine, and stores them for later
+    Tune(Tune),
+    /// What `bench` starts in processes of their own
+    #[command(hide = true)]
+    Probe(Probe),
     /// Shows what was found on this machine, and what is missing
     Doctor(Doctor),
 }
@@ -70,15 +76,27 @@ pub(crate) struct Solve {
 
 #[derive(Debug, Args)]
 pub(crate) struct EngineArguments {
-    /// Threads that compute; by default one for a small student, else one per core, at most 4
+    /// Threads that compute; by default what `pupil tune` found, else one for a small student, else one per core, at most 4
     #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<std::num::NonZeroUsize>,
-    /// Let ONNX Runtime copy the weights into a layout of its own: long prompts are read faster, memory doubles
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// Whether idle threads look for work for a while before they sleep
+    #[arg(long, value_name = "ON|OFF")]
+    pub(crate) spinning: Option<Switch>,
+    /// Whether ONNX Runtime copies the weights into a layout of its own: long prompts are read faster, memory doubles
+    #[arg(long, value_name = "ON|OFF", num_args = 0..=1, require_equals = true, default_missing_value = "on")]
+    pub(crate) prepacking: Option<Switch>,
+    /// Pass over what `pupil tune` stored
     #[arg(long)]
-    pub(crate) prepacking: bool,
+    pub(crate) untuned: bool,
     /// Instructions that a native bundle is computed with: plain, avx2, avx-vnni, avx-512 or neon; by default the fastest here
     #[arg(long, value_name = "SET")]
     pub(crate) instructions: Option<pupil_runtime::InstructionSet>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    On,
+    Off,
 }
 
 #[derive(Debug, Args)]
@@ -94,24 +112,77 @@ pub(crate) struct OneBundle {
 pub(crate) struct Bench {
     /// The bundle's folder; by default the default bundle
     pub(crate) bundle: Option<PathBuf>,
-    /// Print JSON
+    /// Print JSON: one measurement a line
     #[arg(long)]
     pub(crate) json: bool,
+    /// Print comma-separated values: one measurement a line
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
+    /// Write a page with plots to this file as well
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Measure nothing; compare two files that `--json` printed: ratios of the second to the first
+    #[arg(long, num_args = 2, value_names = ["A.json", "B.json"], conflicts_with_all = ["bundle", "html", "soak"])]
+    pub(crate) compare: Option<Vec<PathBuf>>,
     /// The question that is answered
     #[arg(
         long,
         default_value = "A coin is heads up. Ana flips the coin. Ben does not flip the coin. Is the coin still heads up?"
     )]
     pub(crate) question: String,
-    /// Tokens of the synthetic prompt
+    /// Lengths of the prompts that are read, in tokens
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "64,512")]
+    pub(crate) prompts: Vec<NonZeroUsize>,
+    /// Lengths of the contexts after which tokens are decoded
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "64,512")]
+    pub(crate) depths: Vec<NonZeroUsize>,
+    /// Tokens decoded after each of these
     #[arg(long, value_name = "N", default_value = "64")]
-    pub(crate) prompt_tokens: std::num::NonZeroUsize,
-    /// Tokens decoded after the synthetic prompt
-    #[arg(long, value_name = "N", default_value = "64")]
-    pub(crate) tokens: std::num::NonZeroUsize,
-    /// How often everything is repeated
+    pub(crate) tokens: NonZeroUsize,
+    /// How often everything is measured
     #[arg(long, value_name = "N", default_value = "5")]
-    pub(crate) runs: std::num::NonZeroUsize,
+    pub(crate) runs: NonZeroUsize,
+    /// How often everything is done unmeasured before
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) warm_up: usize,
+    /// Decode for so long at the end, such as `90s` or `5m`, and see whether the machine slows down
+    #[arg(long, value_name = "TIME")]
+    pub(crate) soak: Option<String>,
+    #[command(flatten)]
+    pub(crate) engine: EngineArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Tune {
+    /// The bundle's folder; by default the default bundle
+    pub(crate) bundle: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Rounds in which every candidate is measured once
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub(crate) rounds: NonZeroUsize,
+    /// Most threads that are tried; by default as many as there are cores
+    #[arg(long, value_name = "N")]
+    pub(crate) most_threads: Option<NonZeroUsize>,
+    /// Measure and show, but store nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Probe {
+    /// The bundle's folder
+    pub(crate) bundle: PathBuf,
+    /// The text whose first tokens are the prompt
+    #[arg(long)]
+    pub(crate) text: String,
+    /// Tokens of the prompt
+    #[arg(long)]
+    pub(crate) prompt_tokens: NonZeroUsize,
+    /// Tokens that are decoded
+    #[arg(long)]
+    pub(crate) tokens: NonZeroUsize,
     #[command(flatten)]
     pub(crate) engine: EngineArguments,
 }

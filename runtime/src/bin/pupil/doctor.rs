@@ -1,36 +1,55 @@
 //! `pupil doctor`: what was found on this machine, and what is missing.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use pupil_models::bundle::Manifest;
+use pupil_models::bundle::{BundleError, Manifest};
+use pupil_models::digest::Digest;
 use pupil_runtime::backend::onnx::{self, LibraryInfo};
-use serde_json::json;
+use pupil_runtime::machine::{cores, cpu_features, cpu_model};
+use pupil_runtime::tuning::{Key, Store, Stored};
+use serde_json::{Value, json};
 
 use crate::args::Doctor;
 use crate::output;
 use crate::plan::default_bundle;
+use crate::tune;
+
+/// The default bundle's manifest and digest, or why it cannot be opened.
+type Student = Result<(Manifest, Digest), BundleError>;
 
 pub(crate) fn run(arguments: &Doctor) -> anyhow::Result<ExitCode> {
     let library = onnx::find_library();
     let bundle = default_bundle();
-    let student = bundle.as_ref().map(|(path, _)| Manifest::read(path));
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let student = bundle.as_ref().map(|(path, _)| Manifest::read_with_digest(path));
+    let key = match (&student, &library) {
+        (Some(Ok((_, digest))), Ok(library)) => Some(Key::new(*digest, &library.version)),
+        _ => None,
+    };
+    let store = Store::of_user();
+    let entries = store.as_ref().map(Store::list).unwrap_or_default();
     if arguments.json {
         output::json(&json!({
             "onnxruntime": library.as_ref().ok(),
             "telemetry": "off",
-            "cpu": {"architecture": std::env::consts::ARCH, "features": cpu_features(), "cores": cores},
+            "cpu": {"architecture": std::env::consts::ARCH, "model": cpu_model(), "features": cpu_features(), "cores": cores()},
             "default_bundle": bundle.as_ref().map(|(path, found_by)| json!({"path": path, "found_by": found_by})),
             "default_bundle_opens": matches!(student, Some(Ok(_))),
+            "tuning": {
+                "folder": store.as_ref().map(Store::folder),
+                "entries": entries.iter().map(|entry| entry_json(entry, key.as_ref())).collect::<Vec<_>>(),
+            },
         }))?;
     } else {
-        output::table(&[
+        let mut rows = vec![
             ("onnxruntime", library.as_ref().map_or("missing".to_owned(), describe)),
             ("telemetry", "off: ORT_DISABLE_TELEMETRY=1 and disabled in the environment".to_owned()),
-            ("cpu", format!("{}: {}", std::env::consts::ARCH, cpu_features().join(" "))),
-            ("cores", cores.to_string()),
+            ("cpu", format!("{}, {}: {}", cpu_model(), std::env::consts::ARCH, cpu_features().join(" "))),
+            ("cores", cores().to_string()),
             ("default bundle", describe_bundle(bundle.as_ref(), student.as_ref())),
-        ])?;
+        ];
+        rows.extend(tuning_rows(store.as_ref().map(Store::folder), &entries, key.as_ref()));
+        output::table(&rows)?;
     }
     library?;
     if let Some(student) = student {
@@ -44,49 +63,53 @@ fn describe(library: &LibraryInfo) -> String {
     format!("{version} at {} (by {found_by}; {required} or newer is needed)", path.display())
 }
 
-fn describe_bundle(
-    bundle: Option<&(std::path::PathBuf, &'static str)>,
-    student: Option<&Result<Manifest, pupil_models::bundle::BundleError>>,
-) -> String {
+fn describe_bundle(bundle: Option<&(PathBuf, &'static str)>, student: Option<&Student>) -> String {
     let Some((path, found_by)) = bundle else {
         return "none; name one on the command line or in PUPIL_BUNDLE".to_owned();
     };
     let state = match student {
-        Some(Ok(manifest)) => format!("{} parameters", manifest.parameters),
+        Some(Ok((manifest, _))) => format!("{} parameters", manifest.parameters),
         _ => "cannot be opened".to_owned(),
     };
     format!("{} (by {found_by}; {state})", path.display())
 }
 
-/// Features of this machine's processor that ONNX Runtime's kernels choose by.
-#[cfg(target_arch = "x86_64")]
-fn cpu_features() -> Vec<&'static str> {
-    let features = [
-        ("avx2", std::is_x86_feature_detected!("avx2")),
-        ("fma", std::is_x86_feature_detected!("fma")),
-        ("f16c", std::is_x86_feature_detected!("f16c")),
-        ("avx_vnni", std::is_x86_feature_detected!("avxvnni")),
-        ("avx512f", std::is_x86_feature_detected!("avx512f")),
-        ("avx512_vnni", std::is_x86_feature_detected!("avx512vnni")),
-        ("avx512_bf16", std::is_x86_feature_detected!("avx512bf16")),
-    ];
-    features.into_iter().filter_map(|(name, present)| present.then_some(name)).collect()
+/// A line for the folder, and one for every entry in it.
+fn tuning_rows(folder: Option<&Path>, entries: &[Stored], key: Option<&Key>) -> Vec<(&'static str, String)> {
+    let Some(folder) = folder else {
+        return vec![("tuning", "none: the environment names no cache folder".to_owned())];
+    };
+    if entries.is_empty() {
+        return vec![("tuning", format!("none in {}; `pupil tune BUNDLE` makes one", folder.display()))];
+    }
+    let rows = entries.iter().map(|stored| {
+        let name = stored.path.file_name().unwrap_or_default().to_string_lossy();
+        ("tuning", format!("{}: {}", name.escape_debug(), describe_entry(stored, key)))
+    });
+    std::iter::once(("tuning", folder.display().to_string())).chain(rows).collect()
 }
 
-/// Features of this machine's processor that ONNX Runtime's kernels choose by.
-#[cfg(target_arch = "aarch64")]
-fn cpu_features() -> Vec<&'static str> {
-    let features = [
-        ("neon", std::arch::is_aarch64_feature_detected!("neon")),
-        ("dotprod", std::arch::is_aarch64_feature_detected!("dotprod")),
-        ("i8mm", std::arch::is_aarch64_feature_detected!("i8mm")),
-        ("bf16", std::arch::is_aarch64_feature_detected!("bf16")),
-    ];
-    features.into_iter().filter_map(|(name, present)| present.then_some(name)).collect()
+/// What an entry is good for.
+fn describe_entry(stored: &Stored, key: Option<&Key>) -> String {
+    match &stored.entry {
+        Err(ignored) => format!("ignored: {ignored}"),
+        Ok(entry) => match key.map(|key| entry.check_key(key)) {
+            Some(Ok(())) => format!("used for the default bundle: {}", tune::describe(&entry.choice)),
+            Some(Err(ignored)) => format!("not for the default bundle here: {ignored}"),
+            None => format!("for bundle {}: {}", entry.key.bundle, tune::describe(&entry.choice)),
+        },
+    }
 }
 
-/// Features of this machine's processor: none are known by name here.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-fn cpu_features() -> Vec<&'static str> {
-    Vec::new()
+fn entry_json(stored: &Stored, key: Option<&Key>) -> Value {
+    let path = &stored.path;
+    match &stored.entry {
+        Err(ignored) => json!({"path": path, "ignored": ignored.to_string()}),
+        Ok(entry) => json!({
+            "path": path,
+            "key": entry.key,
+            "choice": entry.choice,
+            "used_for_default_bundle": key.is_some_and(|key| entry.check_key(key).is_ok()),
+        }),
+    }
 }

@@ -30,7 +30,13 @@ fn describe(bundle: &Bundle) -> anyhow::Result<Value> {
         "kv_bytes_per_token": kv_bytes_per_token(bundle),
         "weights_bytes": bundle.weights().bytes_by_kind(config),
         "tokens_in_vocabulary": bundle.tokenizer().vocab_size(),
+        "tokenizer_is_mapped": bundle.tokenizer().is_mapped(),
     }))
+}
+
+fn tokenizer(bundle: &Bundle) -> String {
+    let form = if bundle.tokenizer().is_mapped() { "mapped tables" } else { "JSON, parsed at every start" };
+    format!("{} tokens, {form}", bundle.tokenizer().vocab_size())
 }
 
 fn rows(bundle: &Bundle) -> Vec<(&'static str, String)> {
@@ -60,6 +66,7 @@ fn rows(bundle: &Bundle) -> Vec<(&'static str, String)> {
         ("written by", manifest.provenance.created_by.clone()),
         ("checkpoint", manifest.provenance.checkpoint.to_string()),
         ("architecture", architecture),
+        ("tokenizer", tokenizer(bundle)),
         ("parameters", format!("{} ({})", config.parameter_count(), manifest.weights)),
         ("size", format!("{total} bytes, of which weights {weights}")),
         ("stored as", stored_as(bundle)),

@@ -7,6 +7,7 @@ mod inspect;
 mod output;
 mod plan;
 mod solve;
+mod tune;
 mod verify;
 
 use std::process::ExitCode;
@@ -21,6 +22,8 @@ fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Tune(arguments) => tune::run(&arguments),
+        Command::Probe(arguments) => bench::probe(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
     };
     done.unwrap_or_else(|error| output::failure(&error))

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use pupil_models::bundle::BundleError;
+use pupil_models::tokenizer::TokenizerError;
 use pupil_runtime::{GenerateError, LibraryError, LoadError};
 use serde::Serialize;
 
@@ -97,7 +98,10 @@ fn bundle_hint(error: &BundleError) -> Option<String> {
         BundleError::NotABundle { .. } => {
             "a bundle is a folder that holds `pupil.json`, as written by `distill export`"
         }
-        BundleError::Size { .. } | BundleError::Digest { .. } => {
+        BundleError::Size { .. }
+        | BundleError::Digest { .. }
+        | BundleError::Tables { .. }
+        | BundleError::Tokenizer(TokenizerError::Tables { .. }) => {
             "the bundle was damaged or changed; copy or export it again"
         }
         BundleError::Tokenizer(_) => "use the tokenizer that the student was trained with; export the bundle again",

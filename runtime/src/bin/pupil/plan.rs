@@ -9,7 +9,7 @@ use anyhow::Context;
 use pupil_models::bundle::MANIFEST;
 use pupil_runtime::{CancelToken, EngineOptions, RationaleExhausted, Request};
 
-use crate::args::{EngineArguments, Solve};
+use crate::args::{EngineArguments, Solve, Switch};
 
 /// Environment variable that names the default bundle.
 pub(crate) const BUNDLE_VARIABLE: &str = "PUPIL_BUNDLE";
@@ -25,7 +25,7 @@ pub(crate) struct PlanError {
 }
 
 impl PlanError {
-    fn new(problem: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(crate) fn new(problem: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { problem: problem.into(), hint: hint.into() }
     }
 
@@ -102,9 +102,12 @@ pub(crate) fn request(arguments: &Solve, cancel: CancelToken) -> anyhow::Result<
 
 /// The options of the engine.
 pub(crate) fn engine_options(arguments: &EngineArguments) -> EngineOptions {
+    let on = |switch: Switch| switch == Switch::On;
     EngineOptions {
         threads: arguments.threads,
-        prepacking: arguments.prepacking,
+        spinning: arguments.spinning.map(on),
+        prepacking: arguments.prepacking.map(on),
+        untuned: arguments.untuned,
         instruction_set: arguments.instructions,
     }
 }

@@ -1,157 +1,90 @@
-//! The figures of a bench, as JSON and as a table.
+//! All rows of a bench, and what has to be said beside them.
 
-use std::path::PathBuf;
-
+use pupil_models::bundle::Bundle;
 use pupil_models::digest::Digest;
-use serde::Serialize;
+use pupil_runtime::backend::onnx::find_library;
+use pupil_runtime::machine;
 
-use super::memory::Memory;
+use super::figure::Figure;
+use super::plan::BenchPlan;
+use super::row::{Conditions, Measurement, Row};
 
-/// A figure over all runs.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Figure {
-    pub(crate) median: f64,
-    pub(crate) least: f64,
-    pub(crate) most: f64,
+/// Everything that was measured.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) conditions: Conditions,
+    pub(super) rows: Vec<Row>,
+    /// What could not be measured, and what a number does not say by itself.
+    pub(super) notes: Vec<String>,
 }
 
-impl Figure {
-    /// The figure over `values`; `None` if there are none.
-    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
-        let mut values: Vec<f64> = values.into_iter().collect();
-        values.sort_by(f64::total_cmp);
-        let (least, most) = (*values.first()?, *values.last()?);
-        let middle = values.len() / 2;
-        let median =
-            if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) };
-        Some(Self { median, least, most })
-    }
-
-    fn show(figure: Option<Self>, unit: &str) -> String {
-        figure.map_or("none".to_owned(), |Self { median, least, most }| {
-            format!("{median:.2} {unit} ({least:.2} to {most:.2})")
-        })
-    }
-}
-
-/// Everything that `pupil bench` measures.
-#[derive(Debug, Serialize)]
-pub(crate) struct Report {
-    pub(crate) bundle: PathBuf,
-    pub(crate) onnxruntime: String,
-    pub(crate) threads: usize,
-    pub(crate) prepacking: bool,
-    pub(crate) runs: usize,
-    pub(crate) parameters: usize,
-    /// The very first load of the process, ONNX Runtime's library included.
-    pub(crate) first_load_ms: f64,
-    pub(crate) load_ms: Option<Figure>,
-    pub(crate) question: QuestionFigures,
-    pub(crate) synthetic: SyntheticFigures,
-    pub(crate) memory: MemoryFigures,
-}
-
-/// A question, answered greedily.
-#[derive(Debug, Serialize)]
-pub(crate) struct QuestionFigures {
-    pub(crate) prompt_tokens: usize,
-    pub(crate) completion_tokens: usize,
-    pub(crate) outcome: pupil_runtime::Outcome,
-    pub(crate) completion_digest: Digest,
-    pub(crate) ttft_ms: Option<Figure>,
-    pub(crate) tpot_ms: Option<Figure>,
-    pub(crate) time_to_first_step_ms: Option<Figure>,
-    pub(crate) time_to_answer_ms: Option<Figure>,
-    pub(crate) tokens_per_second: Option<Figure>,
-}
-
-/// A prompt and a completion of fixed length.
-#[derive(Debug, Serialize)]
-pub(crate) struct SyntheticFigures {
-    pub(crate) prompt_tokens: usize,
-    pub(crate) tokens: usize,
-    pub(crate) prefill_tokens_per_second: Option<Figure>,
-    pub(crate) decode_tokens_per_second: Option<Figure>,
-    pub(crate) completion_digest: Digest,
-}
-
-/// Resident memory at three moments.
-#[derive(Debug, Serialize)]
-pub(crate) struct MemoryFigures {
-    pub(crate) empty_process: Option<Memory>,
-    pub(crate) after_load: Option<Memory>,
-    pub(crate) after_runs: Option<Memory>,
-    /// Maps of the weights file after the load.
-    pub(crate) weight_maps: Option<usize>,
+/// What a row is about.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct About {
+    pub(super) prompt_tokens: Option<usize>,
+    pub(super) tokens: Option<usize>,
+    pub(super) readers: Option<usize>,
+    pub(super) at_seconds: Option<f64>,
+    pub(super) answer: Option<Digest>,
 }
 
 impl Report {
-    /// The table.
-    pub(crate) fn rows(&self) -> Vec<(&'static str, String)> {
-        let question = &self.question;
-        let synthetic = &self.synthetic;
-        let packing = if self.prepacking { "on" } else { "off" };
-        vec![
-            ("bundle", format!("{} ({} parameters)", self.bundle.display(), self.parameters)),
-            ("onnxruntime", format!("{}, {} threads, pre-packing {packing}", self.onnxruntime, self.threads)),
-            ("runs", format!("{}; median (least to most)", self.runs)),
-            ("load", format!("{}; first {:.2} ms", Figure::show(self.load_ms, "ms"), self.first_load_ms)),
-            ("time to first token", Figure::show(question.ttft_ms, "ms")),
-            ("time per output token", Figure::show(question.tpot_ms, "ms")),
-            ("time to first step", Figure::show(question.time_to_first_step_ms, "ms")),
-            ("time to answer", Figure::show(question.time_to_answer_ms, "ms")),
-            ("tokens per second", Figure::show(question.tokens_per_second, "/s")),
-            (
-                "question",
-                format!(
-                    "{} prompt and {} completion tokens, {:?}, {}",
-                    question.prompt_tokens, question.completion_tokens, question.outcome, question.completion_digest
-                ),
-            ),
-            (
-                "prefill",
-                format!(
-                    "{}, {} tokens",
-                    Figure::show(synthetic.prefill_tokens_per_second, "tokens/s"),
-                    synthetic.prompt_tokens
-                ),
-            ),
-            (
-                "decode",
-                format!(
-                    "{}, {} tokens",
-                    Figure::show(synthetic.decode_tokens_per_second, "tokens/s"),
-                    synthetic.tokens
-                ),
-            ),
-            ("memory, empty process", show(self.memory.empty_process)),
-            ("memory, after load", show(self.memory.after_load)),
-            ("memory, after runs", show(self.memory.after_runs)),
-            ("maps of the weights", self.memory.weight_maps.map_or("unknown".to_owned(), |maps| maps.to_string())),
-        ]
+    pub(super) fn new(plan: &BenchPlan<'_>, bundle: &Bundle) -> anyhow::Result<Self> {
+        let execution = plan.options.resolve(bundle);
+        let conditions = Conditions {
+            bundle: bundle.folder().to_owned(),
+            bundle_digest: bundle.digest(),
+            weights: bundle.manifest().weights.to_string(),
+            parameters: bundle.config().parameter_count(),
+            threads: execution.threads.get(),
+            spinning: execution.spinning,
+            prepacking: execution.prepacking,
+            tuned: execution.tuned,
+            instruction_set: execution.instruction_set.to_string(),
+            onnxruntime: find_library()?.version,
+            runtime: env!("CARGO_PKG_VERSION").to_owned(),
+            cpu: machine::cpu_model(),
+            cpu_features: machine::cpu_features().join(" "),
+            cores: machine::cores(),
+            warm_up_runs: plan.warm_up,
+        };
+        Ok(Self { conditions, rows: Vec::new(), notes: Vec::new() })
     }
-}
 
-fn show(memory: Option<Memory>) -> String {
-    let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-    memory.map_or("unknown".to_owned(), |memory| {
-        format!(
-            "{:.1} MiB anonymous, {:.1} MiB of files",
-            mebibytes(memory.anonymous_bytes),
-            mebibytes(memory.mapped_bytes)
-        )
-    })
-}
+    /// Adds a row, if there is a figure.
+    pub(super) fn add(&mut self, measurement: Measurement, unit: &str, figure: Option<Figure>, about: About) {
+        let Some(figure) = figure else { return };
+        let About { prompt_tokens, tokens, readers, at_seconds, answer } = about;
+        let (unit, conditions) = (unit.to_owned(), self.conditions.clone());
+        self.rows.push(Row {
+            measurement,
+            prompt_tokens,
+            tokens,
+            readers,
+            at_seconds,
+            unit,
+            figure,
+            answer,
+            conditions,
+        });
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    pub(super) fn note(&mut self, note: impl Into<String>) {
+        self.notes.push(note.into());
+    }
 
-    #[test]
-    fn the_median_of_even_counts_lies_between() {
-        let figure = Figure::of([4.0, 1.0, 3.0, 2.0]).unwrap();
-        assert!((figure.median - 2.5).abs() < 1e-12);
-        assert!((Figure::of([5.0, 1.0, 2.0]).unwrap().median - 2.0).abs() < 1e-12);
-        assert!(Figure::of([]).is_none());
+    /// Rows of a kind.
+    pub(super) fn of(&self, measurement: Measurement) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(move |row| row.measurement == measurement)
+    }
+
+    /// Medians of rows of a kind against the tokens of their prompts.
+    pub(super) fn by_depth(&self, measurement: Measurement) -> Vec<(f64, &Figure)> {
+        self.of(measurement).filter_map(|row| Some((row.prompt_tokens? as f64, &row.figure))).collect()
+    }
+
+    /// The ceiling at a depth, in tokens per second.
+    pub(super) fn ceiling(&self, depth: usize) -> Option<f64> {
+        self.of(Measurement::Ceiling).find(|row| row.prompt_tokens == Some(depth)).map(|row| row.figure.median)
     }
 }

@@ -1,0 +1,30 @@
+//! What `pupil tune` found out about this machine, and where it is kept.
+//!
+//! A choice is stored in the user's cache folder under a [`Key`]: which bundle, which processor, which versions. It is used
+//! only if the key is exactly this bundle's on this machine, the file is this user's own, and every value is possible here;
+//! anything else is passed over as if it were not there, and `pupil doctor` says why. So a copied home folder, another
+//! processor or a new version of ONNX Runtime costs a second look, never a wrong setting.
+
+mod entry;
+mod key;
+mod store;
+
+#[cfg_attr(unix, path = "owner_unix.rs")]
+#[cfg_attr(not(unix), path = "owner_other.rs")]
+mod owner;
+
+pub use entry::{Candidate, Choice, Entry, Ignored, MOST_BATCH_ROWS, SCHEMA};
+pub use key::Key;
+pub use store::{CACHE_VARIABLE, Store, Stored};
+
+use pupil_models::bundle::Bundle;
+
+use crate::backend::onnx::find_library;
+
+/// The choice stored for this bundle on this machine, if there is one that can be used.
+pub(crate) fn stored(bundle: &Bundle) -> Option<Choice> {
+    // Most users never tune: looking for the folder first costs them one system call.
+    let store = Store::of_user().filter(Store::exists)?;
+    let library = find_library().ok()?;
+    store.read(&Key::new(bundle.digest(), &library.version)).ok()?.map(|entry| entry.choice)
+}

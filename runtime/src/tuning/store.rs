@@ -1,0 +1,120 @@
+//! Where choices are kept.
+
+use std::env;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use pupil_models::durable;
+
+use super::{Entry, Ignored, Key, owner};
+
+/// Environment variable that names the cache folder.
+pub const CACHE_VARIABLE: &str = "PUPIL_CACHE_DIR";
+/// Folder of the entries in the cache folder.
+const FOLDER: &str = "tuning";
+/// Entries are a few kilobytes; what is larger is none.
+const MOST_BYTES: u64 = 1 << 16;
+
+/// A folder of stored choices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    folder: PathBuf,
+}
+
+/// A file in the store.
+#[derive(Debug)]
+pub struct Stored {
+    /// The file.
+    pub path: PathBuf,
+    /// Its entry, for whatever key, or why it is passed over.
+    pub entry: Result<Entry, Ignored>,
+}
+
+impl Store {
+    /// The store in a cache folder; nothing is created yet.
+    #[must_use]
+    pub fn in_cache(cache: &Path) -> Self {
+        Self { folder: cache.join(FOLDER) }
+    }
+
+    /// The user's store: in `PUPIL_CACHE_DIR`, else in `pupil` in `XDG_CACHE_HOME`, else in `~/.cache/pupil`.
+    ///
+    /// `None` if the environment names no folder.
+    #[must_use]
+    pub fn of_user() -> Option<Self> {
+        let folder = |variable: &str| env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+        // Relative paths are void there, says the XDG base directory specification.
+        let absolute = |path: &PathBuf| path.is_absolute();
+        let cache = folder(CACHE_VARIABLE)
+            .or_else(|| Some(folder("XDG_CACHE_HOME").filter(absolute)?.join("pupil")))
+            .or_else(|| Some(folder("HOME").filter(absolute)?.join(".cache/pupil")))?;
+        Some(Self::in_cache(&cache))
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether anything was ever stored.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.folder.is_dir()
+    }
+
+    /// The entry of `key`; `Ok(None)` if there is none.
+    ///
+    /// # Errors
+    /// [`Ignored`] if there is one that cannot be used: it is to be passed over, not reported as a failure.
+    pub fn read(&self, key: &Key) -> Result<Option<Entry>, Ignored> {
+        let entry = match load(&self.folder.join(key.file_name())) {
+            Err(Ignored::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            entry => entry?,
+        };
+        entry.check_key(key)?;
+        Ok(Some(entry))
+    }
+
+    /// Stores `entry` in place of an earlier one of its key, whole or not at all; the file that holds it.
+    ///
+    /// # Errors
+    /// Whatever the file system answers.
+    pub fn write(&self, entry: &Entry) -> io::Result<PathBuf> {
+        owner::create_folder(&self.folder)?;
+        let path = self.folder.join(entry.key.file_name());
+        durable::write(&path, &serde_json::to_vec_pretty(entry)?)?;
+        Ok(path)
+    }
+
+    /// Everything in the store, by file name; empty if there is no store.
+    #[must_use]
+    pub fn list(&self) -> Vec<Stored> {
+        let Ok(files) = fs::read_dir(&self.folder) else { return Vec::new() };
+        let mut paths: Vec<PathBuf> = files.filter_map(|file| Some(file.ok()?.path())).collect();
+        // Unfinished writes are hidden files.
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "json") && !is_hidden(path));
+        paths.sort();
+        paths.into_iter().map(|path| Stored { entry: load(&path), path }).collect()
+    }
+}
+
+fn load(path: &Path) -> Result<Entry, Ignored> {
+    let file = owner::open_own(path)?;
+    let found = file.metadata()?.len();
+    if found > MOST_BYTES {
+        return Err(Ignored::Size { most: MOST_BYTES, found });
+    }
+    let mut bytes = Vec::new();
+    // Bounded again: the file may grow while it is read.
+    file.take(MOST_BYTES).read_to_end(&mut bytes)?;
+    Entry::parse(&bytes)
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests;

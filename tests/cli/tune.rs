@@ -1,0 +1,154 @@
+//! `pupil tune`: what it stores is used, shown, overruled by options, and passed over when it cannot be trusted.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use serde_json::{Value, json};
+
+use crate::bundles::fixture;
+use crate::{path, pupil, text};
+
+/// A cache folder, and the program run with it and with the smallest real bundle as default.
+struct Cache {
+    folder: tempfile::TempDir,
+    bundle: PathBuf,
+}
+
+impl Cache {
+    fn new() -> Option<Self> {
+        Some(Self { bundle: fixture()?, folder: tempfile::tempdir().unwrap() })
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.run_in(self.folder.path(), arguments)
+    }
+
+    fn run_in(&self, cache: &Path, arguments: &[&str]) -> Output {
+        pupil(arguments).env("PUPIL_CACHE_DIR", cache).env("PUPIL_BUNDLE", &self.bundle).output().unwrap()
+    }
+
+    /// Stores a tuning of one thread; the file that holds it.
+    fn tune(&self) -> PathBuf {
+        let output = self.run(&["tune", "--rounds=1", "--most-threads=1"]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let files: Vec<PathBuf> =
+            fs::read_dir(self.folder.path().join("tuning")).unwrap().map(|file| file.unwrap().path()).collect();
+        assert_eq!(files.len(), 1, "{files:?}");
+        files[0].clone()
+    }
+
+    /// How the student is run, as a row of a bench says.
+    fn execution(&self, options: &[&str]) -> Value {
+        let small = ["bench", "--json", "--prompts=4", "--depths=4", "--tokens=1", "--runs=1", "--warm-up=0"];
+        let output = self.run(&[&small, options].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let row: Value = serde_json::from_str(text(&output.stdout).lines().next().unwrap()).unwrap();
+        json!([row["tuned"], row["threads"], row["spinning"], row["prepacking"]])
+    }
+
+    fn doctor(&self) -> String {
+        let output = self.run(&["doctor"]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    }
+}
+
+/// Changes the text of a stored entry.
+fn change(file: &Path, change: impl Fn(&mut Value)) {
+    let mut entry: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    change(&mut entry);
+    fs::write(file, entry.to_string()).unwrap();
+}
+
+#[test]
+fn a_stored_choice_is_used_until_an_option_overrules_it() {
+    let Some(cache) = Cache::new() else { return };
+    assert_eq!(cache.execution(&[])[0], false, "nothing is stored yet");
+    let file = cache.tune();
+    // Settings that nothing else would choose, so that they can come from nowhere else.
+    change(&file, |entry| {
+        entry["choice"]["spinning"] = false.into();
+        entry["choice"]["prepacking"] = true.into();
+    });
+    assert_eq!(cache.execution(&[]), json!([true, 1, false, true]));
+    assert!(cache.doctor().contains("used for the default bundle: 1 thread, spinning off, pre-packing on"));
+    assert_eq!(cache.execution(&["--spinning=on"]), json!([true, 1, true, true]));
+    assert_eq!(cache.execution(&["--prepacking=off", "--threads=3"]), json!([true, 3, false, false]));
+    assert_eq!(cache.execution(&["--untuned"]), json!([false, 1, true, false]));
+    assert_eq!(cache.execution(&["--untuned", "--prepacking"]), json!([false, 1, true, true]));
+}
+
+#[test]
+fn what_cannot_be_trusted_is_passed_over_and_said_by_doctor() {
+    let Some(cache) = Cache::new() else { return };
+    let file = cache.tune();
+    let whole = fs::read(&file).unwrap();
+    let untuned = json!([false, 1, true, false]);
+    let expect = |said: &str| {
+        assert_eq!(cache.execution(&[]), untuned, "{said}");
+        let doctor = cache.doctor();
+        assert!(doctor.contains(said), "expected `{said}` in {doctor}");
+    };
+    fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    expect("ignored: corrupt: ");
+    fs::write(&file, &whole).unwrap();
+    change(&file, |entry| entry["choice"]["threads"] = 1_000_000.into());
+    expect("ignored: threads: expected 1 to ");
+    fs::write(&file, &whole).unwrap();
+    change(&file, |entry| entry["schema"] = 99.into());
+    expect("ignored: expected schema 1, found 99");
+    fs::write(&file, &whole).unwrap();
+    change(&file, |entry| entry["key"]["cpu"] = "another".into());
+    expect("not for the default bundle here: measured for processor another");
+    fs::write(&file, &whole).unwrap();
+    assert_eq!(cache.execution(&[])[0], true, "the whole one is used again");
+}
+
+#[test]
+fn a_dry_run_stores_nothing() {
+    let Some(cache) = Cache::new() else { return };
+    let output = cache.run(&["tune", "--rounds=1", "--most-threads=1", "--dry-run", "--json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(printed["choice"]["threads"], 1);
+    assert!(
+        printed["candidates"].as_array().unwrap().iter().all(|tried| tried["rounds_ms"][0].as_f64().unwrap() > 0.0)
+    );
+    assert_eq!(fs::read_dir(cache.folder.path()).unwrap().count(), 0);
+    assert!(cache.doctor().contains("none in "));
+}
+
+#[test]
+fn a_cache_folder_that_cannot_be_written_stops_only_tune() {
+    let Some(cache) = Cache::new() else { return };
+    // A file where the folder should be stops root as well, whom permissions do not.
+    let blocked = cache.folder.path().join("file");
+    fs::write(&blocked, "").unwrap();
+    let output = cache.run_in(&blocked, &["tune", "--rounds=1", "--most-threads=1"]);
+    assert_eq!(output.status.code(), Some(2));
+    let printed = text(&output.stderr);
+    assert!(printed.contains("error: the choice cannot be stored: "), "{printed}");
+    assert!(printed.contains("hint: set PUPIL_CACHE_DIR"), "{printed}");
+    assert!(text(&output.stdout).contains("chosen"), "what was measured is shown all the same");
+    for command in [["verify", path(&cache.bundle)], ["doctor", "--json"]] {
+        let output = cache.run_in(&blocked, &command);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn without_any_cache_folder_everything_but_tune_works() {
+    let Some(cache) = Cache::new() else { return };
+    let without = |arguments: &[&str]| {
+        let mut command = pupil(arguments);
+        command.env("PUPIL_BUNDLE", &cache.bundle);
+        command.env_remove("PUPIL_CACHE_DIR").env_remove("XDG_CACHE_HOME").env_remove("HOME");
+        command.output().unwrap()
+    };
+    assert!(without(&["verify"]).status.success());
+    assert!(text(&without(&["doctor"]).stdout).contains("the environment names no cache folder"));
+    let output = without(&["tune", "--rounds=1"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("error: no cache folder"), "{}", text(&output.stderr));
+}
