@@ -17,6 +17,19 @@ pub enum WeightFormat {
     Float32,
     /// Fused and packed matrices under our own operators; most of them have this precision.
     Native(Precision),
+    /// Fused and quantised matrices under ONNX Runtime's own operators, with the inputs that other runtimes provide.
+    Portable(PortableWeights),
+}
+
+/// How a portable bundle stores most of its matrices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PortableWeights {
+    /// 4-bit integers in blocks that share a scale.
+    Four,
+    /// 8-bit integers in blocks that share a scale.
+    Eight,
+    /// 8-bit integers with a scale for each output channel.
+    Channels,
 }
 
 /// A name that no format has.
@@ -28,11 +41,14 @@ pub struct UnknownFormat {
 
 impl WeightFormat {
     /// Every format.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 7] = [
         Self::Float32,
         Self::Native(Precision::Four),
         Self::Native(Precision::Eight),
         Self::Native(Precision::Sixteen),
+        Self::Portable(PortableWeights::Four),
+        Self::Portable(PortableWeights::Eight),
+        Self::Portable(PortableWeights::Channels),
     ];
 
     /// Its name, in manifests and as typed.
@@ -43,14 +59,23 @@ impl WeightFormat {
             Self::Native(Precision::Four) => "native-4",
             Self::Native(Precision::Eight) => "native-8",
             Self::Native(Precision::Sixteen) => "native-16",
+            Self::Portable(PortableWeights::Four) => "portable-4",
+            Self::Portable(PortableWeights::Eight) => "portable-8",
+            Self::Portable(PortableWeights::Channels) => "portable-int8",
         }
+    }
+
+    /// Whether the graph has the inputs that other runtimes provide.
+    #[must_use]
+    pub const fn is_portable(self) -> bool {
+        matches!(self, Self::Portable(_))
     }
 
     /// Element type of the key-value cache.
     #[must_use]
     pub const fn cache_element(self) -> ElementType {
         match self {
-            Self::Float32 => ElementType::Float32,
+            Self::Float32 | Self::Portable(_) => ElementType::Float32,
             Self::Native(_) => ElementType::Float16,
         }
     }
@@ -95,6 +120,9 @@ mod tests {
             assert_eq!(format.to_string().parse::<WeightFormat>().unwrap(), format);
         }
         let error = "native-5".parse::<WeightFormat>().unwrap_err().to_string();
-        assert_eq!(error, "expected one of `float32`, `native-4`, `native-8`, `native-16`, found `native-5`");
+        assert_eq!(
+            error,
+            "expected one of `float32`, `native-4`, `native-8`, `native-16`, `portable-4`, `portable-8`, `portable-int8`, found `native-5`"
+        );
     }
 }

@@ -12,6 +12,11 @@ pub const LAST_POSITION: &str = "last_position";
 pub const TOTAL_LENGTH: &str = "total_length";
 /// How many of the last input positions get logits, int64 `[1]`.
 pub const LOGITS_TO_KEEP: &str = "logits_to_keep";
+/// Which positions are there, int64 `[batch, total]`: 1 for cached and new ones of the row, 0 behind its end. Portable graphs
+/// have it in place of [`LAST_POSITION`] and [`TOTAL_LENGTH`], because it is what other runtimes provide.
+pub const ATTENTION_MASK: &str = "attention_mask";
+/// [`LOGITS_TO_KEEP`] in a portable graph, where 0 means all. onnxruntime-genai knows this name, and gives 0.
+pub const NUM_LOGITS_TO_KEEP: &str = "num_logits_to_keep";
 /// Logits, float32 `[batch, kept, vocab_size]`.
 pub const LOGITS: &str = "logits";
 
@@ -93,12 +98,15 @@ pub fn present_value(layer: usize) -> String {
 pub fn inputs(config: &StudentConfig, format: WeightFormat) -> Vec<GraphValue> {
     use Dimension::{Fixed, Symbolic};
     let value = |name: &str, element, shape| GraphValue { name: name.to_owned(), element, shape };
-    let mut values = vec![
-        value(INPUT_IDS, ElementType::Int64, vec![Symbolic("batch"), Symbolic("sequence")]),
-        value(LAST_POSITION, ElementType::Int32, vec![Symbolic("batch")]),
-        value(TOTAL_LENGTH, ElementType::Int32, vec![]),
-        value(LOGITS_TO_KEEP, ElementType::Int64, vec![Fixed(1)]),
-    ];
+    let mut values = vec![value(INPUT_IDS, ElementType::Int64, vec![Symbolic("batch"), Symbolic("sequence")])];
+    if format.is_portable() {
+        values.push(value(ATTENTION_MASK, ElementType::Int64, vec![Symbolic("batch"), Symbolic("total")]));
+        values.push(value(NUM_LOGITS_TO_KEEP, ElementType::Int64, vec![Fixed(1)]));
+    } else {
+        values.push(value(LAST_POSITION, ElementType::Int32, vec![Symbolic("batch")]));
+        values.push(value(TOTAL_LENGTH, ElementType::Int32, vec![]));
+        values.push(value(LOGITS_TO_KEEP, ElementType::Int64, vec![Fixed(1)]));
+    }
     for layer in 0..config.layers {
         values.push(cache_value(config, format, past_key(layer)));
         values.push(cache_value(config, format, past_value(layer)));

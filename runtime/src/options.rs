@@ -52,12 +52,17 @@ impl EngineOptions {
     ///
     /// The rules: one thread for a small student, whose products are over before a second thread has woken up, else one per
     /// core that this process may use, at most 4; spinning; no pre-packing, so that the weights stay in the mapped file and
-    /// nothing is copied at load.
+    /// nothing is copied at load, but in portable formats, whose operators crawl without it.
     #[must_use]
     pub fn resolve(&self, bundle: &Bundle) -> Execution {
         let open = self.threads.is_none() || self.spinning.is_none() || self.prepacking.is_none();
         let stored = if open && !self.untuned { tuning::stored(bundle) } else { None };
-        self.resolve_with(bundle.config().parameter_count(), stored.as_ref())
+        let mut execution = self.resolve_with(bundle.config().parameter_count(), stored.as_ref());
+        if self.prepacking.is_none() && stored.is_none() {
+            // The stock operators for quantised weights are fast in a layout of their own only.
+            execution.prepacking = bundle.manifest().weights.is_portable();
+        }
+        execution
     }
 
     /// As [`Self::resolve`], for a student with so many weights and a stored choice that is given.

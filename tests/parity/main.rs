@@ -14,6 +14,7 @@ mod gate;
 mod golden;
 mod memory;
 mod native;
+mod portable;
 mod shipped;
 mod sources;
 

@@ -9,6 +9,7 @@ use super::plan::resolve_split;
 use super::{ExperimentError, require};
 use crate::dataset::SplitReference;
 use crate::export::parity::Tolerance;
+use crate::quantize::calibration::Calibration;
 
 /// The export.
 ///
@@ -22,6 +23,9 @@ pub struct ExportTable {
     /// How weights are stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<WeightFormat>,
+    /// What rounding may know about the inputs of the layers.
+    #[serde(skip_serializing_if = "is_default")]
+    pub calibration: Calibration,
     /// Accuracy that may be lost against float32, such as `1pp`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub within: Option<Tolerance>,
@@ -37,8 +41,21 @@ pub struct ExportTable {
 
 impl Default for ExportTable {
     fn default() -> Self {
-        Self { parity_prompts: 200, format: None, within: None, questions: 1000, data: None, split: None }
+        Self {
+            parity_prompts: 200,
+            format: None,
+            calibration: Calibration::default(),
+            within: None,
+            questions: 1000,
+            data: None,
+            split: None,
+        }
     }
+}
+
+/// Left out where it is the default, so that experiments from before there was a choice are still known by their text.
+fn is_default(calibration: &Calibration) -> bool {
+    *calibration == Calibration::default()
 }
 
 /// How another form than float32 is chosen.
@@ -46,6 +63,8 @@ impl Default for ExportTable {
 pub struct GateSettings {
     /// The form; the cheapest one inside the tolerance if absent.
     pub format: Option<WeightFormat>,
+    /// What rounding may know about the inputs of the layers.
+    pub calibration: Calibration,
     /// Accuracy that may be lost.
     pub within: Tolerance,
     /// At most so many questions are asked.
@@ -74,6 +93,7 @@ impl ExportTable {
         require("export.data", has_questions, "questions, because `train.held_out` is 0", "none")?;
         Ok(Some(GateSettings {
             format: self.format,
+            calibration: self.calibration,
             within: self.within.unwrap_or(Tolerance::ONE_POINT),
             questions: self.questions,
             data: self.data.as_ref().map(|path| base.join(path)),

@@ -5,6 +5,7 @@
 //! and [`search`] finds the cheapest one that loses no more accuracy than it may.
 
 mod error;
+mod genai;
 mod graph;
 mod ladder;
 mod native;
@@ -14,6 +15,7 @@ mod rotary;
 pub mod search;
 mod sensitivity;
 mod staged;
+pub mod stock;
 mod table;
 mod trials;
 pub mod weights;

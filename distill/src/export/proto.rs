@@ -198,6 +198,8 @@ pub mod code {
     pub const FLOAT16: i32 = 10;
     /// `DataType.DOUBLE`.
     pub const DOUBLE: i32 = 11;
+    /// `DataType.INT8`.
+    pub const INT8: i32 = 3;
     /// `DataType.INT32`.
     pub const INT32: i32 = 6;
     /// `DataType.INT64`.

@@ -55,11 +55,11 @@ impl Form {
         }
     }
 
-    /// The precision of the matrix `name`; `None` in float32.
+    /// The precision of the matrix `name`; `None` where it is no native form's.
     #[must_use]
     pub fn precision(&self, name: &str) -> Option<Precision> {
         match self {
-            Self::Uniform(WeightFormat::Float32) => None,
+            Self::Uniform(WeightFormat::Float32 | WeightFormat::Portable(_)) => None,
             Self::Uniform(WeightFormat::Native(precision)) => Some(*precision),
             Self::Mixed { raised, .. } if raised.contains(name) => Some(Precision::Eight),
             Self::Mixed { .. } => Some(Precision::Four),

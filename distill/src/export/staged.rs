@@ -9,6 +9,7 @@ use super::search::Form;
 use super::{ExportError, ExportPlan, FormWriter, NativeForms};
 use crate::checkpoint::Checkpoint;
 use crate::interrupt::Interrupt;
+use crate::quantize::calibration::CalibrationPlan;
 
 /// A bundle of one form, beside the target; dropped, it is gone.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ impl Staged {
         let weights = match &plan.quantised {
             Some(quantised) if *form != Form::FLOAT32 => quantised.writer.write(form, checkpoint, &writer)?,
             _ => {
-                let forms = NativeForms { threads: plan.threads, interrupt: interrupt.clone() };
+                let forms = NativeForms::new(plan.threads, interrupt.clone(), CalibrationPlan::default());
                 forms.write(form, checkpoint, &writer)?
             }
         };

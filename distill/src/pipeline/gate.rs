@@ -8,6 +8,7 @@ use super::student::examples;
 use super::{PipelineError, Run};
 use crate::dataset::{Dataset, Example};
 use crate::experiment::GateSettings;
+use crate::quantize::calibration::{Calibration, CalibrationPlan};
 use crate::rationale::jsonl;
 use crate::sample;
 use crate::train::hold_out;
@@ -17,6 +18,10 @@ impl Run<'_> {
     pub(super) fn gate_inputs(&self, gate: &GateSettings, inputs: &mut Inputs) -> Result<(), PipelineError> {
         inputs.settings("format", &gate.format);
         inputs.settings("within", &gate.within);
+        if gate.calibration != Calibration::None {
+            inputs.settings("calibration", &gate.calibration);
+            inputs.file("calibration_samples", &self.path(SAMPLES))?;
+        }
         inputs.settings("questions", &gate.questions);
         match &gate.data {
             None => inputs.file("samples", &self.path(SAMPLES))?,
@@ -54,6 +59,14 @@ impl Run<'_> {
         found.retain(|example| !is_tested(example));
         let stride = (found.len() / gate.questions).max(1);
         Ok(found.into_iter().step_by(stride).take(gate.questions).collect())
+    }
+
+    /// What the student reads before its weights are rounded.
+    pub(super) fn calibration(&self, gate: &GateSettings) -> Result<CalibrationPlan, PipelineError> {
+        if gate.calibration == Calibration::None {
+            return Ok(CalibrationPlan::default());
+        }
+        Ok(CalibrationPlan::new(gate.calibration, &sample::read(&self.path(SAMPLES))?))
     }
 
     /// The examples that the trainer learned nothing about, in the order of the samples.

@@ -115,7 +115,8 @@ impl Run<'_> {
             let threads = NonZeroUsize::new(run.plan.train.threads).unwrap_or(NonZeroUsize::MIN);
             let gate = run.plan.gate.as_ref();
             let examples = gate.map(|gate| run.gate_examples(gate)).transpose()?.unwrap_or_default();
-            let writer = NativeForms { threads, interrupt: run.interrupt.clone() };
+            let calibration = gate.map(|gate| run.calibration(gate)).transpose()?.unwrap_or_default();
+            let writer = NativeForms::new(threads, run.interrupt.clone(), calibration);
             let manifest = export(
                 &ExportPlan {
                     checkpoint: &run.path(CHECKPOINT),

@@ -1,7 +1,9 @@
 //! Why a matrix was not quantised.
 
+use crate::student::StudentError;
+
 /// Why a matrix was not quantised.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum QuantizeError {
     /// A weight is NaN or infinite.
@@ -28,6 +30,9 @@ pub enum QuantizeError {
         /// What would have to be.
         found: f64,
     },
+    /// The inputs of the layers cannot be gathered.
+    #[error("cannot calibrate")]
+    Calibration(#[from] StudentError),
     /// A calibration vector or matrix does not fit the weights.
     #[error("tensor `{tensor}`: expected statistics of {expected} input channels, found {found}")]
     Statistics {
@@ -41,12 +46,22 @@ pub enum QuantizeError {
 }
 
 impl QuantizeError {
+    /// The same, of a piece that begins with row `first` of its tensor.
+    #[must_use]
+    pub fn in_rows_from(mut self, first: usize) -> Self {
+        if let Self::NotFinite { row, .. } | Self::Range { row, .. } = &mut self {
+            *row += first;
+        }
+        self
+    }
+
     /// A stable code for programs.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotFinite { .. } => "E_NONFINITE",
             Self::Range { .. } => "E_QUANT_RANGE",
+            Self::Calibration(_) => "E_CALIBRATION",
             Self::Statistics { .. } => "E_QUANT_STATISTICS",
         }
     }

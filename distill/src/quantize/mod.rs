@@ -7,12 +7,14 @@
 pub mod block;
 #[cfg(test)]
 mod calibrated_tests;
+pub mod calibration;
 pub mod compensate;
 mod error;
 pub mod float16;
 pub mod fold;
 pub mod format;
 mod matrix;
+mod quantizer;
 pub mod search;
 pub mod stock;
 #[cfg(test)]
@@ -21,3 +23,4 @@ mod tests;
 pub use error::QuantizeError;
 pub use format::{Bits, BlockColumns, BlockFormat, ScaleType};
 pub use matrix::{Fitting, QuantizedMatrix};
+pub use quantizer::Quantizer;

@@ -51,7 +51,7 @@ pub(crate) fn logits(
     rotary: &Rotary,
     batch: &TokenBatch,
 ) -> Result<Tensor, TchError> {
-    family::forward(config, &mut EagerOps { config, weights, rotary, batch })?.whole()
+    family::forward(config, &mut EagerOps { config, weights, rotary, batch, reader: None })?.whole()
 }
 
 /// An activation whose columns are computed projection by projection: side by side, they are never copied together.
@@ -84,7 +84,7 @@ pub(crate) fn hidden(
     rotary: &Rotary,
     batch: &TokenBatch,
 ) -> Result<Tensor, TchError> {
-    family::hidden(config, &mut EagerOps { config, weights, rotary, batch })?.whole()
+    family::hidden(config, &mut EagerOps { config, weights, rotary, batch, reader: None })?.whole()
 }
 
 /// The second part of [`logits`], of the batch's wanted rows.
@@ -96,17 +96,34 @@ pub(crate) fn logits_of(
     hidden: &Tensor,
 ) -> Result<Tensor, TchError> {
     let hidden = Columns::from(hidden.shallow_clone());
-    family::logits(config, &mut EagerOps { config, weights, rotary, batch }, &hidden)?.whole()
+    family::logits(config, &mut EagerOps { config, weights, rotary, batch, reader: None }, &hidden)?.whole()
 }
 
-struct EagerOps<'a> {
+/// Computes the forward pass and shows `reader` the input of every linear layer, `[.., in]`, with the layer's place in it.
+pub(crate) fn observe(
+    config: &StudentConfig,
+    weights: &FlatWeights,
+    rotary: &Rotary,
+    batch: &TokenBatch,
+    reader: &mut InputReader<'_>,
+) -> Result<(), TchError> {
+    let reader = Some((0, reader));
+    family::forward(config, &mut EagerOps { config, weights, rotary, batch, reader }).map(|_| ())
+}
+
+/// What looks at the input of the linear layer at a place in the forward pass.
+pub(crate) type InputReader<'a> = dyn FnMut(usize, &Tensor) -> Result<(), TchError> + 'a;
+
+struct EagerOps<'a, 'r> {
     config: &'a StudentConfig,
     weights: &'a FlatWeights,
     rotary: &'a Rotary,
     batch: &'a TokenBatch,
+    /// Linear layers so far, and who looks at their inputs.
+    reader: Option<(usize, &'a mut InputReader<'r>)>,
 }
 
-impl EagerOps<'_> {
+impl EagerOps<'_, '_> {
     /// `[batch, sequence, heads · head_dim]` → `[batch, heads, sequence, head_dim]`.
     fn heads(&self, projected: &Tensor, heads: usize) -> Result<Tensor, TchError> {
         let size = projected.size();
@@ -114,7 +131,7 @@ impl EagerOps<'_> {
     }
 }
 
-impl Ops for EagerOps<'_> {
+impl Ops for EagerOps<'_, '_> {
     type Tensor = Columns;
     type Error = TchError;
 
@@ -124,6 +141,10 @@ impl Ops for EagerOps<'_> {
 
     fn linear(&mut self, input: &Columns, linear: &Linear) -> Result<Columns, TchError> {
         let input = input.whole()?;
+        if let Some((site, reader)) = &mut self.reader {
+            reader(*site, &input)?;
+            *site += 1;
+        }
         let product = |projection: &Projection| {
             let bias = projection.bias.as_deref().map(|bias| self.weights.get(bias)).transpose()?;
             input.f_linear(self.weights.get(&projection.weight)?, bias)

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use pupil_models::config::StudentConfig;
 
-use super::{FlatWeights, Rotary, StudentError, TokenBatch, hidden, logits, logits_of};
+use super::eager::InputReader;
+use super::{FlatWeights, Rotary, StudentError, TokenBatch, hidden, logits, logits_of, observe};
 use crate::checkpoint::Checkpoint;
 
 /// A checkpoint loaded into libtorch for inference.
@@ -70,6 +71,13 @@ impl ReferenceStudent {
         let batch = TokenBatch { ids: states.ids.shallow_clone(), wanted_rows };
         let logits = logits_of(&self.config, &self.weights, &self.rotary, &batch, &states.hidden)?;
         Ok(Vec::try_from(logits.f_view([-1])?)?)
+    }
+
+    /// Reads `ids` and shows `reader` the input of every linear layer.
+    pub(crate) fn observe(&self, ids: &[u32], reader: &mut InputReader<'_>) -> Result<(), StudentError> {
+        let _guard = tch::no_grad_guard();
+        let batch = TokenBatch { ids: row(ids)?, wanted_rows: None };
+        Ok(observe(&self.config, &self.weights, &self.rotary, &batch, reader)?)
     }
 
     /// Lets `work` compute with other values of some weights, which are as they were afterwards.

@@ -12,7 +12,7 @@ mod weights;
 #[cfg(not(feature = "torch"))]
 pub use disabled::{ReferenceStates, ReferenceStudent};
 #[cfg(feature = "torch")]
-pub(crate) use eager::{Rotary, TokenBatch, logits};
+pub(crate) use eager::{Rotary, TokenBatch, logits, observe};
 #[cfg(feature = "torch")]
 use eager::{hidden, logits_of};
 #[cfg(feature = "torch")]
@@ -27,6 +27,9 @@ pub enum StudentError {
     /// This build has no libtorch.
     #[error("the reference student needs libtorch: expected a build with the feature `torch`, found one without")]
     NoTorch,
+    /// There is nothing to read.
+    #[error("calibration needs samples: expected at least one token, found none")]
+    NoSamples,
     /// The weights are refused.
     #[error(transparent)]
     Weights(#[from] pupil_models::bundle::BundleError),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, TensorInfo};
 
-use super::{BundleError, WeightsFile};
+use super::{BundleError, WeightsFile, portable};
 use crate::config::StudentConfig;
 use crate::family::{self, NativeTensor, WeightShape};
 use crate::format::WeightFormat;
@@ -24,6 +24,10 @@ impl WeightsFile {
         let table = match format {
             WeightFormat::Float32 => checkpoint_table(config, &[Dtype::F32]),
             WeightFormat::Native(_) => family::native_tensors(config).iter().map(native_entry).collect(),
+            WeightFormat::Portable(_) => {
+                let refuse = |misfit: portable::Misfit| self.mismatch(&misfit.tensor, misfit.expected, misfit.found);
+                return portable::check(self.metadata(), config).map_err(refuse);
+            }
         };
         check(std::slice::from_ref(self), &table)
     }
@@ -57,7 +61,8 @@ impl WeightsFile {
                 (Dtype::F32, _) => first_wrong(bytes, f32::from_le_bytes),
                 (Dtype::F16, _) => first_wrong(bytes, |half| f16::from_le_bytes(half).to_f32()),
                 (Dtype::BF16, _) => first_wrong(bytes, |half| bf16::from_le_bytes(half).to_f32()),
-                (_, Some(NativeTensor::Matrix(matrix))) => {
+                // The integers of portable formats have more dimensions, and every one of them is a number.
+                (_, Some(NativeTensor::Matrix(matrix))) if info.shape.len() == 1 => {
                     let scales = match matrix.precision_of(bytes.len()) {
                         Some(precision @ (Precision::Four | Precision::Eight)) => {
                             matrix.packed(precision).scale_range(0).start

@@ -7,6 +7,7 @@ mod check;
 mod error;
 mod manifest;
 mod parity;
+mod portable;
 #[cfg(test)]
 mod tests;
 mod weights;
@@ -43,6 +44,9 @@ pub const TOKENIZER_TABLES: &str = "tokenizer.bin";
 pub const CONFIG: &str = "config.json";
 /// Name of the decoding defaults that Hugging Face tools read.
 pub const GENERATION_CONFIG: &str = "generation_config.json";
+
+/// Name of what onnxruntime-genai reads about a portable bundle's graph.
+pub const GENAI_CONFIG: &str = "genai_config.json";
 
 /// Files that a manifest must record.
 pub const RECORDED_FILES: [&str; 6] = [CONTRACT, GRAPH, WEIGHTS, TOKENIZER, CONFIG, GENERATION_CONFIG];

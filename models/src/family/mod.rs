@@ -3,9 +3,11 @@
 //! One implementation of [`Ops`] computes eagerly in libtorch with gradients, the other emits ONNX nodes, so what is
 //! trained and what is exported are the same sequence of operations by construction.
 
+mod anatomy;
 mod decoder;
 mod native;
 
+pub use anatomy::{Anatomy, Producer, Site};
 pub use native::{NativeMatrix, NativeTensor, NativeVector, bias_name, native_tensors};
 use serde::{Deserialize, Serialize};
 

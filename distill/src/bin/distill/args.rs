@@ -3,11 +3,12 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{ArgPredicate, PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 use pupil_distill::dataset::SplitReference;
 use pupil_distill::experiment::ExportTable;
 use pupil_distill::export::parity::Tolerance;
+use pupil_distill::quantize::calibration::Calibration;
 use pupil_models::format::WeightFormat;
 
 /// Teach a small language model to reason step by step.
@@ -124,6 +125,17 @@ pub(crate) struct ExportArgs {
     /// How the weights are stored [default: float32, or with `--within` the cheapest form inside it]
     #[arg(long, value_parser = format_parser())]
     pub(crate) format: Option<WeightFormat>,
+    /// What rounding may know about the inputs of the layers; an experiment says it in its `[export]`
+    #[arg(
+        long,
+        requires = "samples",
+        default_value = "none",
+        default_value_if("samples", ArgPredicate::IsPresent, "compensation")
+    )]
+    pub(crate) calibration: Calibration,
+    /// Training samples that the student reads for it, as `distill samples` writes them
+    #[arg(long, value_name = "FILE", requires = "checkpoint")]
+    pub(crate) samples: Option<PathBuf>,
     /// Accuracy that may be lost against float32, shown on held-out questions: `1pp`, `0.5pp` [default with `--format`: 1pp]
     #[arg(long, value_name = "POINTS")]
     pub(crate) within: Option<Tolerance>,

@@ -14,6 +14,7 @@ use pupil_distill::export::{
 };
 use pupil_distill::interrupt::Interrupt;
 use pupil_distill::pipeline::{Run, StageName, measure};
+use pupil_distill::quantize::calibration::CalibrationPlan;
 use pupil_distill::sample;
 use pupil_distill::teacher::TeachOptions;
 use pupil_models::bundle::{Manifest, TOKENIZER};
@@ -177,7 +178,9 @@ fn export_foreign(args: &ExportArgs, checkpoint: &Path, contract: &Path, out: &P
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let interrupt = Interrupt::on_signals()?;
     let asked = spread(examples, args.questions);
-    let writer = NativeForms { threads, interrupt: interrupt.clone() };
+    let samples = args.samples.as_deref().map(sample::read).transpose()?;
+    let calibration = CalibrationPlan::new(args.calibration, samples.as_deref().unwrap_or_default());
+    let writer = NativeForms::new(threads, interrupt.clone(), calibration);
     let plan = ExportPlan {
         checkpoint,
         contract: &contract,

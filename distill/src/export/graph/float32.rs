@@ -163,7 +163,7 @@ impl Ops for Float32Ops<'_> {
 
     fn wanted_rows(&mut self, hidden: &Activation) -> Result<Activation, ExportError> {
         let hidden = self.whole(hidden)?;
-        Ok(Activation::Value(self.nodes.last_positions(&hidden, self.config.hidden_size)))
+        Ok(Activation::Value(self.nodes.last_positions(&hidden, self.config.hidden_size, graph::LOGITS_TO_KEEP)))
     }
 }
 

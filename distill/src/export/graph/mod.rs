@@ -3,6 +3,7 @@
 mod float32;
 mod native;
 mod nodes;
+mod portable;
 
 use pupil_models::bundle::WeightsFile;
 use pupil_models::config::StudentConfig;
@@ -11,6 +12,7 @@ use pupil_models::graph::{self, Dimension, ElementType, GraphValue};
 
 use super::ExportError;
 use super::proto::{self, code};
+use super::stock::StockFormat;
 
 /// Operator set of ONNX itself: the first with `RMSNormalization`.
 const ONNX_OPSET: i64 = 23;
@@ -34,6 +36,7 @@ pub fn build(config: &StudentConfig, format: WeightFormat, weights: &WeightsFile
     let (nodes, domain) = match format {
         WeightFormat::Float32 => (float32::emit(config, weights)?, MICROSOFT),
         WeightFormat::Native(_) => (native::emit(config, weights)?, graph::NATIVE_DOMAIN),
+        WeightFormat::Portable(kind) => (portable::emit(config, &StockFormat::of(kind), weights)?, MICROSOFT),
     };
     let graph = proto::Graph {
         name: "student".to_owned(),

@@ -45,10 +45,11 @@ impl Nodes {
         name
     }
 
-    /// The last `logits_to_keep` positions of each row: `[batch · sequence, width]` → `[batch · kept, width]`.
-    pub(super) fn last_positions(&mut self, hidden: &str, width: usize) -> String {
+    /// As many of the last positions of each row as the input `count` says: `[batch · sequence, width]` → `[batch · kept,
+    /// width]`.
+    pub(super) fn last_positions(&mut self, hidden: &str, width: usize, count: &str) -> String {
         let unfolded = self.unfold(hidden);
-        let start = self.value("Neg", &[graph::LOGITS_TO_KEEP], vec![]);
+        let start = self.value("Neg", &[count], vec![]);
         self.constant_i64("sequence_end", &[i64::MAX]);
         self.constant_i64("sequence_axis", &[1]);
         let kept = self.value("Slice", &[&unfolded, &start, "sequence_end", "sequence_axis"], vec![]);

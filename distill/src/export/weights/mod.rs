@@ -2,6 +2,7 @@
 
 mod float32;
 mod native;
+mod portable;
 mod rounding;
 
 use std::io::{self, Write};
@@ -9,9 +10,11 @@ use std::path::{Path, PathBuf};
 
 pub use float32::write_float32;
 pub use native::write_native;
+pub use portable::write_portable;
+pub(super) use portable::{StockTensors, block_shape, scales_name, zero_points_name};
 use pupil_models::bundle::BundleError;
 use pupil_models::config::StudentConfig;
-pub use rounding::{Nearest, Rounding};
+pub use rounding::Rounding;
 
 use super::ExportError;
 use crate::checkpoint::CheckpointWeights;

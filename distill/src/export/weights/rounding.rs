@@ -1,13 +1,13 @@
-//! Who chooses the integers of a packed matrix.
+//! Who chooses the integers of a bundle's matrices.
 
 use pupil_models::family::NativeMatrix;
 use pupil_models::packed::Precision;
 
-use crate::quantize::{BlockFormat, Fitting, QuantizeError, QuantizedMatrix};
+use crate::quantize::{BlockFormat, QuantizeError, QuantizedMatrix};
 
-/// Chooses precision, scales and integers of the matrices of a native bundle.
+/// Chooses precision, scales and integers of the matrices of a bundle.
 pub trait Rounding: Sync {
-    /// How the values of `matrix` are stored.
+    /// How the values of `matrix` are stored in a native bundle.
     fn precision(&self, matrix: &NativeMatrix) -> Precision;
 
     /// Rounds some rows of the checkpoint's weight `weight`, `[rows, columns]`.
@@ -23,24 +23,4 @@ pub trait Rounding: Sync {
         format: BlockFormat,
         rows: &[f32],
     ) -> Result<QuantizedMatrix, QuantizeError>;
-}
-
-/// Every weight becomes its nearest integer, under the scale of least squared error in its block.
-#[derive(Clone, Copy, Debug)]
-pub struct Nearest(pub Precision);
-
-impl Rounding for Nearest {
-    fn precision(&self, _matrix: &NativeMatrix) -> Precision {
-        self.0
-    }
-
-    fn round(
-        &self,
-        weight: &str,
-        columns: usize,
-        format: BlockFormat,
-        rows: &[f32],
-    ) -> Result<QuantizedMatrix, QuantizeError> {
-        QuantizedMatrix::quantize(weight, columns, format, Fitting::LeastError, None, rows)
-    }
 }

@@ -7,9 +7,11 @@ use ort::memory::Allocator;
 use ort::session::{IoBinding, Session};
 use ort::value::{PrimitiveTensorElementType, Tensor};
 use pupil_models::config::StudentConfig;
+use pupil_models::format::WeightFormat;
 use pupil_models::graph::{self, ElementType};
 use pupil_models::packed::PANEL_ROWS;
 
+use super::lengths::Lengths;
 use crate::backend::{BackendError, KeyValueCache, KeyValueRows};
 use crate::sampler::TokenId;
 
@@ -18,8 +20,8 @@ use crate::sampler::TokenId;
 pub(super) struct Bound {
     pub(super) binding: IoBinding,
     input_ids: Tensor<i64>,
-    last_position: Tensor<i32>,
-    total_length: Tensor<i32>,
+    lengths: Lengths,
+    rows: usize,
     logits_to_keep: Tensor<i64>,
     /// Address of the logits that are bound as output, or 0.
     logits_address: usize,
@@ -44,51 +46,44 @@ impl Bound {
     fn new(
         session: &Session,
         config: &StudentConfig,
-        element: ElementType,
+        format: WeightFormat,
         rows: usize,
         capacity_tokens: usize,
     ) -> ort::Result<Self> {
         let mut binding = session.create_binding()?;
-        if element == ElementType::Float16 {
+        if format.cache_element() == ElementType::Float16 {
             // The native attention keeps keys in groups of sixteen positions.
             bind_cache::<f16>(&mut binding, config, rows, capacity_tokens.next_multiple_of(PANEL_ROWS))?;
         } else {
             bind_cache::<f32>(&mut binding, config, rows, capacity_tokens)?;
         }
+        let lengths = Lengths::new(&mut binding, rows, format)?;
         let mut bound = Self {
             binding,
             input_ids: tensor([rows, 1], vec![0; rows])?,
-            last_position: tensor([rows], vec![0; rows])?,
-            total_length: tensor([], vec![0])?,
+            lengths,
+            rows,
             logits_to_keep: tensor([1], vec![1])?,
             logits_address: 0,
             capacity_tokens,
         };
         bound.binding.bind_input(graph::INPUT_IDS, &bound.input_ids)?;
-        bound.binding.bind_input(graph::LAST_POSITION, &bound.last_position)?;
-        bound.binding.bind_input(graph::TOTAL_LENGTH, &bound.total_length)?;
-        bound.binding.bind_input(graph::LOGITS_TO_KEEP, &bound.logits_to_keep)?;
+        let keep = if format.is_portable() { graph::NUM_LOGITS_TO_KEEP } else { graph::LOGITS_TO_KEEP };
+        bound.binding.bind_input(keep, &bound.logits_to_keep)?;
         Ok(bound)
     }
 
     /// Writes the inputs of a run that appends `tokens`, as many to each row; `totals` are the rows' lengths after it.
     fn set_inputs(&mut self, tokens: &[TokenId], totals: impl Iterator<Item = usize>, keep: usize) -> ort::Result<()> {
-        let rows = self.last_position.shape()[0];
-        let columns = tokens.len() as i64 / rows;
-        if self.input_ids.shape()[1] != columns {
-            self.input_ids = tensor([rows as usize, columns as usize], vec![0; tokens.len()])?;
+        let columns = tokens.len() / self.rows;
+        if self.input_ids.shape()[1] != columns as i64 {
+            self.input_ids = tensor([self.rows, columns], vec![0; tokens.len()])?;
             self.binding.bind_input(graph::INPUT_IDS, &self.input_ids)?;
         }
         // The binding refers to the same memory on the CPU, so writing is enough.
         let (_, ids) = self.input_ids.extract_tensor_mut();
         ids.iter_mut().zip(tokens).for_each(|(id, &token)| *id = i64::from(token));
-        let (_, last) = self.last_position.extract_tensor_mut();
-        let mut longest = 0;
-        for (last, total) in last.iter_mut().zip(totals) {
-            *last = total as i32 - 1;
-            longest = longest.max(total);
-        }
-        self.total_length.extract_tensor_mut().1[0] = longest as i32;
+        self.lengths.set(&mut self.binding, totals)?;
         self.logits_to_keep.extract_tensor_mut().1[0] = keep as i64;
         Ok(())
     }
@@ -129,10 +124,10 @@ impl OnnxCache {
     pub(super) fn new(
         session: &Session,
         config: &StudentConfig,
-        element: ElementType,
+        format: WeightFormat,
         capacity_tokens: usize,
     ) -> ort::Result<Self> {
-        Ok(Self { bound: Bound::new(session, config, element, 1, capacity_tokens)?, length_tokens: 0 })
+        Ok(Self { bound: Bound::new(session, config, format, 1, capacity_tokens)?, length_tokens: 0 })
     }
 
     /// Writes the inputs of a run that appends `tokens`.
@@ -163,11 +158,11 @@ impl OnnxRows {
     pub(super) fn new(
         session: &Session,
         config: &StudentConfig,
-        element: ElementType,
+        format: WeightFormat,
         rows: usize,
         capacity_tokens: usize,
     ) -> ort::Result<Self> {
-        Ok(Self { bound: Bound::new(session, config, element, rows, capacity_tokens)?, lengths: vec![0; rows] })
+        Ok(Self { bound: Bound::new(session, config, format, rows, capacity_tokens)?, lengths: vec![0; rows] })
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -199,7 +194,7 @@ impl KeyValueRows for OnnxRows {
     }
 }
 
-fn tensor<T: PrimitiveTensorElementType + fmt::Debug + Clone + 'static, const RANK: usize>(
+pub(super) fn tensor<T: PrimitiveTensorElementType + fmt::Debug + Clone + 'static, const RANK: usize>(
     shape: [usize; RANK],
     values: Vec<T>,
 ) -> ort::Result<Tensor<T>> {

@@ -5,6 +5,7 @@
 //! allocated.
 
 mod cache;
+mod lengths;
 mod library;
 mod native;
 mod operators;
@@ -19,7 +20,7 @@ use ort::session::Session;
 use ort::value::Tensor;
 use pupil_models::bundle::{Bundle, GRAPH};
 use pupil_models::config::StudentConfig;
-use pupil_models::graph::ElementType;
+use pupil_models::format::WeightFormat;
 
 use cache::Bound;
 pub use cache::{OnnxCache, OnnxRows};
@@ -38,7 +39,7 @@ pub struct OnnxBackend {
     session: Session,
     config: StudentConfig,
     execution: Execution,
-    cache_element: ElementType,
+    format: WeightFormat,
     /// Logits of the last forward pass, `[rows, kept, vocab_size]`.
     logits: Tensor<f32>,
 }
@@ -51,15 +52,15 @@ impl OnnxBackend {
     pub fn load(bundle: &Bundle, options: &EngineOptions) -> Result<Self, LoadError> {
         let environment = library::environment()?;
         let path = bundle.path(GRAPH);
+        let format = bundle.manifest().weights;
         let execution = options.resolve(bundle);
         let kernels = Kernels::of(execution.instruction_set)
             .ok_or(LoadError::Instructions { expected: execution.instruction_set })?;
         let session = open_session(&environment, &path, kernels, &execution)
             .map_err(|error| LoadError::Graph { path: path.clone(), reason: error.to_string() })?;
-        signature::check(&path, &session, bundle.config(), bundle.manifest().weights)?;
+        signature::check(&path, &session, bundle.config(), format)?;
         let logits = logits_tensor(1, bundle.config().vocab_size)?;
-        let cache_element = bundle.manifest().weights.cache_element();
-        Ok(Self { session, config: bundle.config().clone(), execution, cache_element, logits })
+        Ok(Self { session, config: bundle.config().clone(), execution, format, logits })
     }
 
     /// How the student is run.
@@ -87,7 +88,7 @@ impl Backend for OnnxBackend {
     }
 
     fn cache(&mut self, capacity_tokens: usize) -> Result<OnnxCache, BackendError> {
-        OnnxCache::new(&self.session, &self.config, self.cache_element, capacity_tokens).map_err(|error| failed(&error))
+        OnnxCache::new(&self.session, &self.config, self.format, capacity_tokens).map_err(|error| failed(&error))
     }
 
     fn forward(&mut self, tokens: &[TokenId], cache: &mut OnnxCache, keep: usize) -> Result<&[f32], BackendError> {
@@ -99,8 +100,7 @@ impl Backend for OnnxBackend {
     }
 
     fn rows(&mut self, rows: usize, capacity_tokens: usize) -> Result<OnnxRows, BackendError> {
-        OnnxRows::new(&self.session, &self.config, self.cache_element, rows, capacity_tokens)
-            .map_err(|error| failed(&error))
+        OnnxRows::new(&self.session, &self.config, self.format, rows, capacity_tokens).map_err(|error| failed(&error))
     }
 
     fn step_rows(&mut self, tokens: &[TokenId], rows: &mut OnnxRows) -> Result<&[f32], BackendError> {

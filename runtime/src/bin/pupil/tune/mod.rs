@@ -69,7 +69,14 @@ fn search(bundle: &Bundle, arguments: &Tune) -> anyhow::Result<(Choice, Vec<Cand
         Ok(settings[best])
     };
 
-    let start = Setting { threads: NonZeroUsize::MIN, spinning: true, prepacking: false, rows: NonZeroUsize::MIN };
+    let format = bundle.manifest().weights;
+    let start = Setting {
+        threads: NonZeroUsize::MIN,
+        spinning: true,
+        // Portable formats crawl without it.
+        prepacking: format.is_portable(),
+        rows: NonZeroUsize::MIN,
+    };
     let settings = thread_counts(most_threads).map(|threads| Setting { threads, ..start }).collect();
     let found = stage("threads", settings, Cost::Cores)?;
     // A single thread has nobody to wait for.
@@ -77,8 +84,7 @@ fn search(bundle: &Bundle, arguments: &Tune) -> anyhow::Result<(Choice, Vec<Cand
     let settings = spinning.into_iter().map(|spinning| Setting { spinning, ..found }).collect();
     let found = stage("spinning", settings, Cost::Cores)?;
     // Packed weights are in their kernels' layout already.
-    let portable = bundle.manifest().weights == WeightFormat::Float32;
-    let prepacking = if portable { vec![false, true] } else { vec![false] };
+    let prepacking = if format == WeightFormat::Float32 { vec![false, true] } else { vec![start.prepacking] };
     let settings = prepacking.into_iter().map(|prepacking| Setting { prepacking, ..found }).collect();
     let found = stage("pre-packing", settings, Cost::Memory)?;
     let settings = row_counts(MOST_BATCH_ROWS, workload.row_bytes()).map(|rows| Setting { rows, ..found }).collect();
