@@ -58,9 +58,12 @@ fn unpacked(bundle: &Bundle) -> Vec<f32> {
                 let whole = matrix.packed(matrix.precision_of(bytes.len()).unwrap()).unpack(bytes);
                 let mut first = 0;
                 for (index, (source, rows)) in matrix.sources.iter().enumerate() {
-                    let place = |row: usize| match matrix.gated {
-                        true => (2 * (row / PANEL_ROWS) + index) * PANEL_ROWS + row % PANEL_ROWS,
-                        false => first + row,
+                    let place = |row: usize| {
+                        if matrix.gated {
+                            (2 * (row / PANEL_ROWS) + index) * PANEL_ROWS + row % PANEL_ROWS
+                        } else {
+                            first + row
+                        }
                     };
                     let row = |row: usize| &whole[place(row) * matrix.columns..][..matrix.columns];
                     values.insert(source.clone(), (0..*rows).flat_map(row).copied().collect());

@@ -11,6 +11,7 @@ use pupil_distill::checkpoint::{Checkpoint, write_weights};
 use pupil_distill::export::parity::Tolerance;
 use pupil_distill::export::proto::Model;
 use pupil_distill::export::{ExportPlan, NativeForms, QuantisedPlan, export_without_parity};
+use pupil_distill::filter::SampleWeight;
 use pupil_distill::interrupt::Interrupt;
 use pupil_distill::quantize::calibration::{Calibration, CalibrationPlan, Calibrator};
 use pupil_distill::quantize::{Bits, BlockFormat, Fitting, QuantizedMatrix, Quantizer};
@@ -197,6 +198,7 @@ fn samples(checkpoint: &Checkpoint, contract: &ReasoningContract, seed: u64, cou
             question: &example.question,
             rationale: &row.completion.rationale,
             gold: &example.gold,
+            weight: SampleWeight::FULL,
         };
         TrainingSample::encode(contract, checkpoint.tokenizer(), end, &kept).unwrap().ids
     };

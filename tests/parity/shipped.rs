@@ -22,6 +22,7 @@ fn questions() -> Vec<String> {
 }
 
 /// A student of `models/students`, compared with libtorch on the float32 weights.
+#[expect(clippy::print_stdout, reason = "what was measured")]
 fn compared(student: &str) -> Parity {
     let students = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/students");
     Bundle::open(students.join(student)).unwrap().verify().unwrap();

@@ -54,6 +54,7 @@ impl Default for ExportTable {
 }
 
 /// Left out where it is the default, so that experiments from before there was a choice are still known by their text.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
 fn is_default(calibration: &Calibration) -> bool {
     *calibration == Calibration::default()
 }

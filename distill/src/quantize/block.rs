@@ -26,7 +26,7 @@ impl BlockFit {
     /// What `integer` stands for.
     #[must_use]
     pub fn value(self, integer: i8) -> f32 {
-        self.scale * (i16::from(integer) - i16::from(self.zero_point)) as f32
+        self.scale * f32::from(i16::from(integer) - i16::from(self.zero_point))
     }
 
     /// Sum of the weighted squared errors of rounding `weights`.

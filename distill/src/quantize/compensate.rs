@@ -98,10 +98,14 @@ fn push_panel(matrix: &mut QuantizedMatrix, panel: &[f32], factor: &InverseFacto
         }
         for column in start..end {
             let upper = &factor.upper[column * columns + column..(column + 1) * columns];
-            rows.iter_mut().for_each(|row| row.round(column, format, upper));
+            for row in &mut rows {
+                row.round(column, format, upper);
+            }
         }
     }
-    rows.iter().for_each(|row| matrix.push_rounded(&row.integers, &row.fits));
+    for row in &rows {
+        matrix.push_rounded(&row.integers, &row.fits);
+    }
     Ok(())
 }
 

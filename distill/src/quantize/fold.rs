@@ -72,7 +72,9 @@ pub fn divide_rows(weights: &mut [f32], factors: &[f32]) {
     assert!(weights.len().is_multiple_of(factors.len()), "a row for each factor");
     let columns = weights.len() / factors.len();
     for (row, factor) in weights.chunks_exact_mut(columns).zip(factors) {
-        row.iter_mut().for_each(|weight| *weight /= factor);
+        for weight in row {
+            *weight /= factor;
+        }
     }
 }
 

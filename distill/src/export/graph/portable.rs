@@ -222,7 +222,7 @@ impl Ops for PortableOps<'_> {
 
     fn add(&mut self, left: &String, right: &String) -> Result<String, ExportError> {
         let (left, right) = (self.read(left), self.read(right));
-        let name = format!("sum_{}", self.nodes.nodes.len());
+        let name = format!("sum_{}", self.nodes.list.len());
         self.sums.insert(name.clone(), (left, right));
         Ok(name)
     }
