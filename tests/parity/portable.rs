@@ -135,7 +135,8 @@ fn channels_compute_nearly_what_libtorch_does() {
         let error =
             relative_error(&Engine::open(&bundle).unwrap().logits(&ids).unwrap(), &reference.logits(&ids).unwrap());
         println!("channels, {}: {error:e}", config.family);
-        assert!(error < 0.1, "{error}");
+        // Seven bits of weight, and one scale for all activations of a layer.
+        assert!(error < 0.15, "{error}");
     }
 }
 
@@ -181,7 +182,7 @@ fn tensors_that_no_portable_graph_reads_are_refused_by_name() {
 }
 
 fn shipped() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/students/symbolic")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/students/symbolic-float32")
 }
 
 /// Token ids of rationales of the shipped student's tasks, of a seed that nothing else uses.

@@ -28,10 +28,14 @@ fn pack(integers: &[i8], width: usize, bits: Bits, out: &mut Vec<u8>) {
     }
 }
 
+/// Largest magnitude of a channel's integers: seven bits. ONNX Runtime multiplies unsigned activations by them, and on a processor
+/// without dot products of bytes adds two such products in 16 bits, where 2 · 255 · 63 has room and 2 · 255 · 127 has not.
+const LARGEST: f32 = 63.0;
+
 /// A matrix of 8-bit integers with one scale for each output channel, transposed: what `DynamicQuantizeMatMul` reads.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChannelMatrix {
-    /// Integers from −127 to 127, `[columns, rows]`: inputs first.
+    /// Integers from −63 to 63, `[columns, rows]`: inputs first.
     pub integers: Vec<i8>,
     /// Scales, `[rows]`.
     pub scales: Vec<f32>,
@@ -52,10 +56,10 @@ impl ChannelMatrix {
         for (index, row) in weights.chunks_exact(columns).enumerate() {
             check_finite(tensor, index, row)?;
             let largest = row.iter().fold(0.0_f32, |largest, weight| largest.max(weight.abs()));
-            let scale = (largest / 127.0).max(f32::MIN_POSITIVE);
+            let scale = (largest / LARGEST).max(f32::MIN_POSITIVE);
             matrix.scales.push(scale);
             for (column, weight) in row.iter().enumerate() {
-                let integer = (weight / scale).round_ties_even().clamp(-127.0, 127.0);
+                let integer = (weight / scale).round_ties_even().clamp(-LARGEST, LARGEST);
                 matrix.integers[column * rows + index] = integer as i8;
             }
         }

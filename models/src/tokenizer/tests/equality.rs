@@ -179,7 +179,9 @@ fn real() -> Vec<Pair> {
     if paths.is_empty() {
         println!("no published tokenizers are compared: `{REAL}` names none");
     }
-    std::env::split_paths(&paths).map(|path| Pair::of(&path.to_string_lossy(), &fs::read(&path).unwrap())).collect()
+    // Of an empty list there is one path, which is empty.
+    let paths = std::env::split_paths(&paths).filter(|path| !path.as_os_str().is_empty());
+    paths.map(|path| Pair::of(&path.to_string_lossy(), &fs::read(&path).unwrap())).collect()
 }
 
 fn questions(folder: &Path) -> Vec<String> {
