@@ -18,8 +18,9 @@ use crate::filter::Verdict;
 /// How long a write waits for a reader that is in its way.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long emptying the log waits for readers; it is tried again later.
-const LOG_PATIENCE: Duration = Duration::from_millis(500);
+/// How long emptying the log waits for readers, of whom a page of long completions on a slow machine can take half a second; it is
+/// tried again later.
+const LOG_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Bytes of the write-ahead log from which on it is emptied.
 const LOG_BYTES: u64 = 32 << 20;
