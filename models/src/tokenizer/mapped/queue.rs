@@ -89,12 +89,11 @@ mod tests {
         fn order_is_that_of_a_heap(steps in proptest::collection::vec(proptest::option::of((0u32..6, 0u32..40)), 0..200)) {
             let (mut queue, mut heap) = (MergeQueue::default(), BinaryHeap::new());
             for step in steps {
-                match step {
-                    Some((rank, position)) => {
-                        queue.push(rank, position);
-                        heap.push(Reverse((rank, position)));
-                    }
-                    None => prop_assert_eq!(queue.pop(), heap.pop().map(|Reverse(pair)| pair)),
+                if let Some((rank, position)) = step {
+                    queue.push(rank, position);
+                    heap.push(Reverse((rank, position)));
+                } else {
+                    prop_assert_eq!(queue.pop(), heap.pop().map(|Reverse(pair)| pair));
                 }
             }
             while let Some(Reverse(pair)) = heap.pop() {

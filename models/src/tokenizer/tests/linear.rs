@@ -24,7 +24,7 @@ fn mean(pair: &Pair, text: &str) -> f64 {
     loop {
         std::hint::black_box(pair.mapped.encode(text).unwrap());
         runs += 1;
-        let taken = now(start) - begin;
+        let taken = now(start).saturating_sub(begin);
         if taken >= MEASURED {
             return taken.as_secs_f64() / f64::from(runs);
         }
