@@ -1,8 +1,6 @@
 //! Byte-pair encoding (Sennrich et al. 2016) of one piece: the earliest merge first, the leftmost of equal ones.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
+use super::queue::MergeQueue;
 use super::tables::Tables;
 
 /// In place of the id of a byte that has no token: the library leaves such bytes out.
@@ -21,8 +19,7 @@ pub(crate) struct Merger {
     /// Merge of each symbol with the next one.
     ranks: Vec<u32>,
     links: Vec<Link>,
-    /// Rank in the upper half, position in the lower.
-    queue: BinaryHeap<Reverse<u64>>,
+    queue: MergeQueue,
 }
 
 /// Neighbours of a symbol, by position of their first byte.
@@ -76,14 +73,11 @@ impl Merger {
         self.links.clear();
         self.links.extend((0..count).map(link));
         self.queue.clear();
-        let symbols = &self.symbols;
-        let ranks = (1..count).filter_map(|next| {
-            let rank = tables.rank_of(symbols[next as usize - 1], symbols[next as usize])?;
-            Some(Reverse(entry(rank, next - 1)))
-        });
-        self.queue.extend(ranks);
-        while let Some(Reverse(top)) = self.queue.pop() {
-            self.merge_at(tables, (top >> 32) as u32, top as u32);
+        for next in 1..count {
+            self.offer(tables, next - 1, next);
+        }
+        while let Some((rank, position)) = self.queue.pop() {
+            self.merge_at(tables, rank, position);
         }
     }
 
@@ -99,22 +93,19 @@ impl Merger {
         self.links[next as usize].next = GONE;
         self.links[position as usize].next = after;
         self.symbols[position as usize] = merged;
+        // From left to right, as the queue likes it.
+        if previous != NONE {
+            self.offer(tables, previous, position);
+        }
         if after != NONE {
             self.links[after as usize].previous = position;
             self.offer(tables, position, after);
-        }
-        if previous != NONE {
-            self.offer(tables, previous, position);
         }
     }
 
     fn offer(&mut self, tables: &Tables, left: u32, right: u32) {
         if let Some(rank) = tables.rank_of(self.symbols[left as usize], self.symbols[right as usize]) {
-            self.queue.push(Reverse(entry(rank, left)));
+            self.queue.push(rank, left);
         }
     }
-}
-
-fn entry(rank: u32, position: u32) -> u64 {
-    (u64::from(rank) << 32) | u64::from(position)
 }

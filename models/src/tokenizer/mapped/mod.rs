@@ -7,6 +7,7 @@ mod added;
 mod hash;
 mod header;
 mod merge;
+mod queue;
 mod tables;
 
 use std::borrow::Cow;

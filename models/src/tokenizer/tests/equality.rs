@@ -204,11 +204,16 @@ fn all_questions_of_the_data_sets_have_the_same_ids() {
         return;
     }
     let questions = questions(&folder);
-    let some = made::all();
-    let real = real();
-    for pair in some.iter().chain(&real) {
-        for question in &questions {
+    let made = made::all();
+    // The library is slow: the made-up kinds share the questions, the tokenizers that people use get all.
+    for (index, pair) in made.iter().enumerate() {
+        for question in questions.iter().skip(index).step_by(made.len()) {
             assert_equal(pair, question);
+        }
+    }
+    for pair in std::iter::once(made::shipped()).chain(real()) {
+        for question in &questions {
+            assert_equal(&pair, question);
         }
         println!("{}: equal ids and texts for {} questions", pair.name, questions.len());
     }

@@ -109,6 +109,10 @@ pub(super) fn all() -> Vec<Pair> {
             Pair::of(&format!("{kind}, ignore_merges {ignore_merges}, NFC {composes}"), file.as_bytes())
         })
     });
-    let shipped = Pair::of("the shipped student's", include_bytes!("../../../students/symbolic/tokenizer.json"));
-    made.chain([shipped]).collect()
+    made.chain([shipped()]).collect()
+}
+
+/// The shipped student's own.
+pub(super) fn shipped() -> Pair {
+    Pair::of("the shipped student's", include_bytes!("../../../students/symbolic/tokenizer.json"))
 }
