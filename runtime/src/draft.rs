@@ -15,7 +15,7 @@ use crate::transcript::{Transcript, mean};
 use pupil_models::step::held_back;
 
 /// A completion while it is written: shown logits, it chooses tokens until a rule says stop.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Draft {
     /// Tokens that the cache has not seen yet: the prompt at first, then the last token.
     pending: Vec<TokenId>,
@@ -87,6 +87,17 @@ impl Draft {
     /// The first part of a prompt that is too long to be read at once, so that it can be cancelled in between.
     pub(crate) fn next_part(&mut self) -> Option<Vec<TokenId>> {
         (self.pending.len() > PREFILL_TOKENS).then(|| self.pending.drain(..PREFILL_TOKENS).collect())
+    }
+
+    /// Of what is pending, everything but the last token, in parts that can be read at once.
+    pub(crate) fn next_shared_part(&mut self) -> Option<Vec<TokenId>> {
+        let shared = (self.pending.len() - 1).min(PREFILL_TOKENS);
+        (shared > 0).then(|| self.pending.drain(..shared).collect())
+    }
+
+    /// The same draft, choosing its tokens by another seed.
+    pub(crate) fn reseeded(&self, seed: u64) -> Self {
+        Self { sampler: self.sampler.reseeded(seed), ..self.clone() }
     }
 
     pub(crate) fn next_event(&mut self) -> Option<Event> {

@@ -50,6 +50,9 @@ pub struct Engine<B: Backend = OnnxBackend> {
     pub(crate) student: Student,
     pub(crate) backend: B,
     pub(crate) cache: Option<B::Cache>,
+    cache_limit_bytes: usize,
+    /// Rows that batches are best answered in, where it was measured.
+    pub(crate) batch_rows: Option<NonZeroUsize>,
     load_time: Duration,
 }
 
@@ -83,8 +86,10 @@ impl Engine {
     pub fn open_with(bundle: &Bundle, options: &EngineOptions) -> Result<Self, LoadError> {
         let started = Instant::now();
         let backend = OnnxBackend::load(bundle, options)?;
+        let batch_rows = backend.execution().batch_rows;
         let mut engine =
             Self::with_backend(bundle.config().clone(), bundle.contract().clone(), bundle.tokenizer().clone(), backend);
+        engine.batch_rows = batch_rows;
         engine.load_time = started.elapsed();
         Ok(engine)
     }
@@ -94,7 +99,25 @@ impl<B: Backend> Engine<B> {
     /// An engine over a backend of your own.
     pub fn with_backend(config: StudentConfig, contract: ReasoningContract, tokenizer: Tokenizer, backend: B) -> Self {
         let student = Student { config, contract, tokenizer, vocab_size: backend.vocab_size() };
-        Self { student, backend, cache: None, load_time: Duration::ZERO }
+        Self {
+            student,
+            backend,
+            cache: None,
+            cache_limit_bytes: usize::MAX,
+            batch_rows: None,
+            load_time: Duration::ZERO,
+        }
+    }
+
+    /// Refuses, from now on, what would need more than `bytes` of keys and values at once; without it there is no limit.
+    pub fn limit_cache(&mut self, bytes: usize) {
+        self.cache_limit_bytes = bytes;
+    }
+
+    /// Bytes of the keys and values that are held now: those of the last question, for the next one of its length.
+    #[must_use]
+    pub fn cache_bytes(&self) -> usize {
+        self.cache.as_ref().map_or(0, |cache| self.backend.cache_bytes(1, cache.capacity_tokens()))
     }
 
     /// Answers `question`: [`Self::stream`], collected.
@@ -200,10 +223,27 @@ impl<B: Backend> Engine<B> {
                 // Freed first, so that two caches are never held at once.
                 self.cache = None;
                 let capacity = tokens.next_multiple_of(CACHE_BLOCK).min(self.student.config.context_tokens.max(tokens));
+                self.check_cache_limit(self.backend.cache_bytes(1, capacity))?;
                 self.cache = Some(self.backend.cache(capacity)?);
             }
         }
         Ok(())
+    }
+
+    /// Empty caches for `rows` sequences of `tokens` positions.
+    pub(crate) fn new_rows(&mut self, rows: NonZeroUsize, tokens: usize) -> Result<B::Rows, BackendError> {
+        self.check_cache_limit(self.cache_bytes() + self.backend.cache_bytes(rows.get(), tokens))?;
+        self.backend.rows(rows.get(), tokens)
+    }
+
+    /// Sequences of `tokens` positions that fit beside what is held; 0 if not even one does.
+    pub(crate) fn most_rows(&self, tokens: usize) -> usize {
+        self.cache_limit_bytes.saturating_sub(self.cache_bytes()) / self.backend.cache_bytes(1, tokens)
+    }
+
+    fn check_cache_limit(&self, found_bytes: usize) -> Result<(), BackendError> {
+        let limit_bytes = self.cache_limit_bytes;
+        if found_bytes <= limit_bytes { Ok(()) } else { Err(BackendError::CacheLimit { limit_bytes, found_bytes }) }
     }
 
     /// Appends `tokens` to the cache; logits of the last `keep`.

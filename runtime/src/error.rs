@@ -159,6 +159,9 @@ impl RequestError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GenerateError {
+    /// The request does not say what this call needs.
+    #[error(transparent)]
+    Request(#[from] RequestError),
     /// The prompt leaves no room for a completion.
     #[error(
         "question does not fit: expected a prompt below the context of {context} tokens, found {prompt_tokens} tokens \
@@ -204,6 +207,7 @@ impl GenerateError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
+            Self::Request(error) => error.code(),
             Self::ContextExceeded { .. } => "E_CONTEXT",
             Self::EmptyPrompt => "E_PROMPT",
             Self::UnknownToken { .. } => "E_TOKEN",

@@ -31,6 +31,9 @@
 //!    it was cancelled. Answer cleansing extracts the answer, and [`Event::Finished`] carries the [`Solution`], whose
 //!    [`Outcome`] says how it ended.
 //!
+//! [`Engine::solve_batch`] answers many questions at once, and [`Engine::vote`] writes several rationales for one question and
+//! takes the answer that most of them come to; both decode rows of one cache side by side.
+//!
 //! The crate knows no libtorch, no dataset and no network, and ONNX Runtime's telemetry is switched off before it loads.
 
 pub mod backend;
@@ -46,11 +49,13 @@ pub mod machine;
 mod options;
 mod repetition;
 mod request;
+mod rows;
 mod sampler;
 mod stop;
 mod timing;
 mod transcript;
 pub mod tuning;
+mod vote;
 
 pub use batch::Question;
 pub use engine::{Engine, PREFILL_TOKENS};
@@ -62,3 +67,4 @@ pub use options::{EngineOptions, Execution};
 pub use request::{CancelToken, RationaleExhausted, Request, RequestBuilder, Sampling};
 pub use sampler::TokenId;
 pub use timing::Timings;
+pub use vote::{Ballot, Candidate, Vote, Weighting};

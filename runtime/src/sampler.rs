@@ -27,6 +27,11 @@ impl Sampler {
         Self { sampling, random: SplitMix64(seed), candidates: Vec::new() }
     }
 
+    /// The same sampling from another seed.
+    pub(crate) fn reseeded(&self, seed: u64) -> Self {
+        Self { sampling: self.sampling, random: SplitMix64(seed), candidates: Vec::new() }
+    }
+
     /// Chooses a token.
     ///
     /// # Errors

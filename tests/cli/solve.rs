@@ -44,6 +44,36 @@ fn the_question_may_come_from_the_standard_input_and_the_bundle_from_the_environ
 }
 
 #[test]
+fn a_vote_is_one_line_of_json_and_prints_the_best_rationale() {
+    let Some(_) = fixture() else { return };
+    let bundle = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/students/symbolic");
+    let question = "Take the last letters of each words in \"Ada Ben\" and concatenate them.";
+    let output = run(&["solve", path(&bundle), question, "--votes", "5", "--json"]);
+    let vote: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&vote["event"], &vote["answer"], &vote["asked"]), (&"voted".into(), &"an".into(), &5.into()));
+    assert_eq!(output.status.code(), Some(0));
+    let finished = vote["solutions"].as_array().unwrap().len();
+    assert!((3..=5).contains(&finished), "{finished}");
+    let output = run(&["solve", path(&bundle), question, "--votes", "5"]);
+    assert!(text(&output.stdout).starts_with("  1 ") && text(&output.stdout).ends_with("Answer: an\n"));
+    assert!(text(&output.stderr).contains(" for an"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_vote_without_sense_is_refused() {
+    let Some(bundle) = fixture() else { return };
+    for (arguments, expected) in [
+        (&["--votes", "3", "--certainty", "0.3"][..], "request `certainty`: expected a probability above 0.5"),
+        (&["--votes", "0"], "invalid value '0'"),
+        (&["--certainty", "0.9"], "--votes <N>"),
+    ] {
+        let output = run(&[&["solve", path(&bundle), "1 + 1?"], arguments].concat());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn verify_reports_in_json() {
     let Some(bundle) = fixture() else { return };
     let verified: Value = serde_json::from_slice(&run(&["verify", path(&bundle), "--json"]).stdout).unwrap();

@@ -9,3 +9,4 @@ mod batch;
 mod ends;
 mod onnx;
 mod stream;
+mod vote;

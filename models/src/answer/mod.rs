@@ -56,6 +56,12 @@ impl Answer {
         Self { text: (value + 0.0).to_string(), value: Some(value) }
     }
 
+    /// Whether two predictions of one grader are the same answer.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.text == other.text || self.is_near(other)
+    }
+
     /// Whether both have a value and the values differ by at most the published tolerance of 1e-6.
     fn is_near(&self, other: &Self) -> bool {
         self.value.zip(other.value).is_some_and(|(own, others)| (own - others).abs() <= 1e-6)

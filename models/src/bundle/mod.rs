@@ -133,6 +133,12 @@ impl Bundle {
         if found == expected { Ok(()) } else { Err(refuse("other tables".to_owned())) }
     }
 
+    /// Bytes that a position takes in a key-value cache.
+    #[must_use]
+    pub fn cache_bytes_per_token(&self) -> usize {
+        self.config.kv_bytes_per_token(self.manifest.weights.cache_element().bytes())
+    }
+
     /// The folder.
     #[must_use]
     pub fn folder(&self) -> &Path {

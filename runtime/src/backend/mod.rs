@@ -42,6 +42,19 @@ pub trait Backend: std::fmt::Debug {
     /// # Panics
     /// `tokens` are not as many as there are rows.
     fn step_rows(&mut self, tokens: &[TokenId], rows: &mut Self::Rows) -> Result<&[f32], BackendError>;
+
+    /// Makes a row hold the positions that `cache` holds, in place of its own: the shared beginning of several sequences is
+    /// computed once.
+    ///
+    /// # Errors
+    /// [`BackendError::Capacity`] if the row has less room than that.
+    ///
+    /// # Panics
+    /// There is no such row.
+    fn fork(&mut self, cache: &Self::Cache, rows: &mut Self::Rows, row: usize) -> Result<(), BackendError>;
+
+    /// Bytes of the keys and values of `rows` sequences with room for `capacity_tokens` positions each.
+    fn cache_bytes(&self, rows: usize, capacity_tokens: usize) -> usize;
 }
 
 /// Positions that a backend has seen of several sequences.
@@ -74,6 +87,14 @@ pub enum BackendError {
         /// What it was to hold.
         found: usize,
     },
+    /// Keys and values would take more memory than the caller allows.
+    #[error("key-value cache: expected at most {limit_bytes} bytes, found a need for {found_bytes}")]
+    CacheLimit {
+        /// Most that is allowed.
+        limit_bytes: usize,
+        /// What was needed.
+        found_bytes: usize,
+    },
     /// The computation failed.
     #[error("forward pass failed: {reason}")]
     Run {
@@ -87,7 +108,7 @@ impl BackendError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Capacity { .. } => "E_CAPACITY",
+            Self::Capacity { .. } | Self::CacheLimit { .. } => "E_CAPACITY",
             Self::Run { .. } => "E_RUN",
         }
     }

@@ -92,4 +92,15 @@ impl Backend for ScriptedBackend {
         }
         Ok(&self.logits)
     }
+
+    fn fork(&mut self, cache: &ScriptedCache, rows: &mut Vec<ScriptedCache>, row: usize) -> Result<(), BackendError> {
+        rows[row].truncate(0);
+        BackendError::check_room(&rows[row], cache.tokens.len())?;
+        rows[row].tokens.clone_from(&cache.tokens);
+        Ok(())
+    }
+
+    fn cache_bytes(&self, rows: usize, capacity_tokens: usize) -> usize {
+        rows * capacity_tokens * size_of::<TokenId>()
+    }
 }

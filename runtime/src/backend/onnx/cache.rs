@@ -12,6 +12,7 @@ use pupil_models::graph::{self, ElementType};
 use pupil_models::packed::PANEL_ROWS;
 
 use super::lengths::Lengths;
+use super::native;
 use crate::backend::{BackendError, KeyValueCache, KeyValueRows};
 use crate::sampler::TokenId;
 
@@ -26,6 +27,21 @@ pub(super) struct Bound {
     /// Address of the logits that are bound as output, or 0.
     logits_address: usize,
     capacity_tokens: usize,
+    buffers: Buffers,
+}
+
+/// Where the keys and the values lie that a binding keeps alive, `[rows, kv_heads, capacity, head_dim]` each.
+#[derive(Debug)]
+pub(super) struct Buffers {
+    /// One for the keys and one for the values of every layer.
+    pub(super) addresses: Vec<usize>,
+    pub(super) rows: usize,
+    /// Key and value heads.
+    pub(super) heads: usize,
+    /// Bytes of the keys, or the values, of a row and head.
+    pub(super) head_bytes: usize,
+    /// Bytes of a position of these.
+    pub(super) position_bytes: usize,
 }
 
 /// Keys and values of one sequence.
@@ -51,12 +67,12 @@ impl Bound {
         capacity_tokens: usize,
     ) -> ort::Result<Self> {
         let mut binding = session.create_binding()?;
-        if format.cache_element() == ElementType::Float16 {
-            // The native attention keeps keys in groups of sixteen positions.
-            bind_cache::<f16>(&mut binding, config, rows, capacity_tokens.next_multiple_of(PANEL_ROWS))?;
+        let capacity = padded(format, capacity_tokens);
+        let buffers = if format.cache_element() == ElementType::Float16 {
+            bind_cache::<f16>(&mut binding, config, rows, capacity)?
         } else {
-            bind_cache::<f32>(&mut binding, config, rows, capacity_tokens)?;
-        }
+            bind_cache::<f32>(&mut binding, config, rows, capacity)?
+        };
         let lengths = Lengths::new(&mut binding, rows, format)?;
         let mut bound = Self {
             binding,
@@ -66,6 +82,7 @@ impl Bound {
             logits_to_keep: tensor([1], vec![1])?,
             logits_address: 0,
             capacity_tokens,
+            buffers,
         };
         bound.binding.bind_input(graph::INPUT_IDS, &bound.input_ids)?;
         let keep = if format.is_portable() { graph::NUM_LOGITS_TO_KEEP } else { graph::LOGITS_TO_KEEP };
@@ -99,25 +116,38 @@ impl Bound {
     }
 }
 
+/// Positions that buffers have room for: the native attention keeps keys in groups of sixteen positions.
+pub(super) fn padded(format: WeightFormat, tokens: usize) -> usize {
+    if format.cache_element() == ElementType::Float16 { tokens.next_multiple_of(PANEL_ROWS) } else { tokens }
+}
+
 /// Binds a buffer for the keys and one for the values of every layer, each as input and output.
 fn bind_cache<T: PrimitiveTensorElementType + fmt::Debug + Clone + 'static>(
     binding: &mut IoBinding,
     config: &StudentConfig,
     rows: usize,
     capacity: usize,
-) -> ort::Result<()> {
+) -> ort::Result<Buffers> {
     let shape = [rows, config.kv_heads, capacity, config.head_dim];
+    let mut buffers = Buffers {
+        addresses: Vec::with_capacity(2 * config.layers),
+        rows,
+        heads: config.kv_heads,
+        head_bytes: capacity * config.head_dim * size_of::<T>(),
+        position_bytes: config.head_dim * size_of::<T>(),
+    };
     for layer in 0..config.layers {
         for (past, present) in [
             (graph::past_key(layer), graph::present_key(layer)),
             (graph::past_value(layer), graph::present_value(layer)),
         ] {
-            let buffer = Tensor::<T>::new(&Allocator::default(), shape)?;
+            let mut buffer = Tensor::<T>::new(&Allocator::default(), shape)?;
+            buffers.addresses.push(buffer.data_ptr_mut().expose_provenance());
             binding.bind_input(past, &buffer)?;
             binding.bind_output(present, buffer)?;
         }
     }
-    Ok(())
+    Ok(buffers)
 }
 
 impl OnnxCache {
@@ -185,6 +215,18 @@ impl OnnxRows {
 
     pub(super) fn grow(&mut self) {
         self.lengths.iter_mut().for_each(|length| *length += 1);
+    }
+
+    /// Makes a row hold what `cache` holds.
+    pub(super) fn fork(&mut self, cache: &OnnxCache, row: usize, format: WeightFormat) -> Result<(), BackendError> {
+        let (found, capacity_tokens) = (cache.length_tokens, self.bound.capacity_tokens);
+        if found > capacity_tokens {
+            return Err(BackendError::Capacity { capacity_tokens, found });
+        }
+        // Whole groups: sixteen keys lie interleaved.
+        native::copy_positions(&cache.bound.buffers, &mut self.bound.buffers, row, padded(format, found));
+        self.lengths[row] = found;
+        Ok(())
     }
 }
 

@@ -111,6 +111,15 @@ impl Backend for OnnxBackend {
         rows.grow();
         Ok(self.logits.extract_tensor().1)
     }
+
+    fn fork(&mut self, cache: &OnnxCache, rows: &mut OnnxRows, row: usize) -> Result<(), BackendError> {
+        rows.fork(cache, row, self.format)
+    }
+
+    fn cache_bytes(&self, rows: usize, capacity_tokens: usize) -> usize {
+        let position_bytes = self.config.kv_bytes_per_token(self.format.cache_element().bytes());
+        rows * cache::padded(self.format, capacity_tokens) * position_bytes
+    }
 }
 
 fn open_session(

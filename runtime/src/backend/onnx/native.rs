@@ -8,6 +8,7 @@ use std::sync::Once;
 use ort::AsPointer;
 use ort::session::{IoBinding, Session};
 
+use super::cache::Buffers;
 use crate::error::LibraryError;
 
 /// What ONNX Runtime reads before it starts its telemetry.
@@ -24,6 +25,29 @@ pub(super) fn run(session: &mut Session, binding: &IoBinding) -> ort::Result<()>
     unsafe {
         let status = (ort::api().RunWithBinding)(session.ptr_mut(), std::ptr::null(), binding.ptr());
         ort::Error::result_from_status(status)
+    }
+}
+
+/// Copies the first `positions` of the only row of `from` to row `row` of `to`, heads and layers being the same.
+///
+/// # Panics
+/// There is no such row, or one of the two has no room for that many positions, or they differ in shape.
+pub(super) fn copy_positions(from: &Buffers, to: &mut Buffers, row: usize, positions: usize) {
+    let bytes = positions * from.position_bytes;
+    assert!(bytes <= from.head_bytes.min(to.head_bytes) && row < to.rows, "a row with room for {positions} positions");
+    assert_eq!((from.addresses.len(), from.heads), (to.addresses.len(), to.heads), "caches of one student");
+    for (&from_address, &to_address) in from.addresses.iter().zip(&to.addresses) {
+        for head in 0..from.heads {
+            let (source, target) = (head * from.head_bytes, (row * to.heads + head) * to.head_bytes);
+            // SAFETY: both tensors are kept alive by bindings that their caches own and lie in the CPU's memory; source and
+            // target lie within them (rows, heads and positions are checked above) and in different tensors, as each
+            // cache binds its own; nobody runs on them now, because their caches are borrowed.
+            unsafe {
+                let source = std::ptr::with_exposed_provenance::<u8>(from_address).add(source);
+                let target = std::ptr::with_exposed_provenance_mut::<u8>(to_address).add(target);
+                std::ptr::copy_nonoverlapping(source, target, bytes);
+            }
+        }
     }
 }
 

@@ -70,8 +70,31 @@ pub(crate) struct Solve {
     /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS")]
     pub(crate) time_limit: Option<f64>,
+    /// Write up to N rationales and take the answer that most of them come to; samples, with temperature 0.7 by default
+    #[arg(long, value_name = "N")]
+    pub(crate) votes: Option<NonZeroUsize>,
+    /// What a rationale's vote weighs
+    #[arg(long, value_name = "BY", requires = "votes", default_value = "majority")]
+    pub(crate) weights: VoteWeights,
+    /// Stop voting once the leading answer is the student's most probable one with this probability, for instance 0.95
+    #[arg(long, value_name = "P", requires = "votes")]
+    pub(crate) certainty: Option<f64>,
+    /// Rationales that are written side by side; by default what `pupil tune` found, else 8
+    #[arg(long, value_name = "N", requires = "votes")]
+    pub(crate) rows: Option<NonZeroUsize>,
+    /// Most memory for keys and values, in MiB; votes use fewer rows where it is short
+    #[arg(long, value_name = "MIB")]
+    pub(crate) cache_limit: Option<NonZeroUsize>,
     #[command(flatten)]
     pub(crate) engine: EngineArguments,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VoteWeights {
+    /// All the same
+    Majority,
+    /// How probable the answer was after the rationale
+    Confidence,
 }
 
 #[derive(Debug, Args)]

@@ -27,7 +27,7 @@ fn describe(bundle: &Bundle) -> anyhow::Result<Value> {
         "contract": bundle.contract(),
         "config": serde_json::from_str::<Value>(&config.to_json())?,
         "parameters": config.parameter_count(),
-        "kv_bytes_per_token": kv_bytes_per_token(bundle),
+        "kv_bytes_per_token": bundle.cache_bytes_per_token(),
         "weights_bytes": bundle.weights().bytes_by_kind(config),
         "tokens_in_vocabulary": bundle.tokenizer().vocab_size(),
         "tokenizer_is_mapped": bundle.tokenizer().is_mapped(),
@@ -70,7 +70,10 @@ fn rows(bundle: &Bundle) -> Vec<(&'static str, String)> {
         ("parameters", format!("{} ({})", config.parameter_count(), manifest.weights)),
         ("size", format!("{total} bytes, of which weights {weights}")),
         ("stored as", stored_as(bundle)),
-        ("context", format!("{} tokens, {} bytes of cache each", config.context_tokens, kv_bytes_per_token(bundle))),
+        (
+            "context",
+            format!("{} tokens, {} bytes of cache each", config.context_tokens, bundle.cache_bytes_per_token()),
+        ),
         ("prompt", format!("{:?}", contract.prompt)),
         ("answer marker", contract.answer_marker.as_ref().map_or("none".to_owned(), |marker| format!("{marker:?}"))),
         ("answer", format!("{:?}, graded by {}", contract.answer, contract.grader)),
@@ -84,10 +87,6 @@ fn rows(bundle: &Bundle) -> Vec<(&'static str, String)> {
         ("contract", contract.digest().to_string()),
         ("parity", parity),
     ]
-}
-
-fn kv_bytes_per_token(bundle: &Bundle) -> usize {
-    bundle.config().kv_bytes_per_token(bundle.manifest().weights.cache_element().bytes())
 }
 
 /// How many bytes of weights there are of each kind.

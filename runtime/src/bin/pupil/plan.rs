@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use pupil_models::bundle::MANIFEST;
-use pupil_runtime::{CancelToken, EngineOptions, RationaleExhausted, Request};
+use pupil_runtime::{Ballot, CancelToken, EngineOptions, RationaleExhausted, Request, Weighting};
 
-use crate::args::{EngineArguments, Solve, Switch};
+use crate::args::{EngineArguments, Solve, Switch, VoteWeights};
 
 /// Environment variable that names the default bundle.
 pub(crate) const BUNDLE_VARIABLE: &str = "PUPIL_BUNDLE";
+/// The published temperature of diverse rationales, which differ and are still sound.
+const VOTE_TEMPERATURE: f32 = 0.7;
 /// The shipped student, where the workspace has it.
 const WORKSPACE_STUDENT: &str = env!("PUPIL_STUDENT");
 
@@ -71,7 +73,8 @@ impl SolvePlan {
 /// The request that the options of `pupil solve` ask for.
 pub(crate) fn request(arguments: &Solve, cancel: CancelToken) -> anyhow::Result<Request> {
     let mut builder = Request::builder().cancel_token(cancel);
-    if let Some(temperature) = arguments.temperature {
+    let voted = arguments.votes.map(|_| VOTE_TEMPERATURE);
+    if let Some(temperature) = arguments.temperature.or(voted) {
         builder = builder.temperature(temperature);
     }
     if let Some(top_k) = arguments.top_k {
@@ -98,6 +101,16 @@ pub(crate) fn request(arguments: &Solve, cancel: CancelToken) -> anyhow::Result<
         builder = builder.time_limit(limit);
     }
     Ok(builder.build()?)
+}
+
+/// The vote that the options of `pupil solve` ask for.
+pub(crate) fn ballot(arguments: &Solve) -> Option<Ballot> {
+    let weighting = match arguments.weights {
+        VoteWeights::Majority => Weighting::Majority,
+        VoteWeights::Confidence => Weighting::Confidence,
+    };
+    let (certainty, rows) = (arguments.certainty, arguments.rows);
+    arguments.votes.map(|rationales| Ballot { rationales, weighting, certainty, rows })
 }
 
 /// The options of the engine.

@@ -1,12 +1,15 @@
 //! `pupil solve`: steps as they come, then the answer.
 
+mod vote;
+
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
+use pupil_models::answer::Answer;
 use pupil_models::bundle::Bundle;
-use pupil_runtime::{CancelToken, Engine, Event, Outcome, Request, Solution};
+use pupil_runtime::{CancelToken, Engine, Event, Outcome, Request, Solution, Step};
 use serde::Serialize;
 use signal_hook::consts::SIGINT;
 use signal_hook::flag;
@@ -30,20 +33,51 @@ pub(crate) fn run(arguments: &Solve) -> anyhow::Result<ExitCode> {
     let bundle = Bundle::open(&plan.bundle)?;
     let mut engine = Engine::open_with(&bundle, &plan::engine_options(&arguments.engine))?;
     cancel_on_interrupt(&cancel)?;
+    if let Some(mebibytes) = arguments.cache_limit {
+        engine.limit_cache(mebibytes.get().saturating_mul(1 << 20));
+    }
+    let ballot = plan::ballot(arguments);
     let mut reached = true;
     for (index, question) in plan.questions.iter().enumerate() {
-        let heading = (plan.questions.len() > 1).then_some((index, question.as_str()));
-        let outcome = if arguments.json {
-            print_events(&mut engine, question, &request, heading.map(|(index, _)| index))?
-        } else {
-            print_steps(&mut engine, question, &request, heading)?
-        };
-        if outcome == Outcome::Cancelled {
-            return Ok(ExitCode::from(INTERRUPTED));
+        let number = (plan.questions.len() > 1).then_some(index);
+        if let Some(number) = number.filter(|_| !arguments.json) {
+            heading(number, question)?;
         }
-        reached &= outcome.is_answer();
+        let end = match &ballot {
+            Some(ballot) => vote::hold(&mut engine, question, &request, ballot, arguments.json.then_some(number))?,
+            None if arguments.json => End::of(print_events(&mut engine, question, &request, number)?),
+            None => End::of(print_steps(&mut engine, question, &request)?),
+        };
+        match end {
+            End::Cancelled => return Ok(ExitCode::from(INTERRUPTED)),
+            End::Answer => {}
+            End::NoAnswer => reached = false,
+        }
     }
     Ok(if reached { ExitCode::SUCCESS } else { ExitCode::from(NO_ANSWER) })
+}
+
+/// How a question ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Answer,
+    NoAnswer,
+    Cancelled,
+}
+
+impl End {
+    fn of(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Cancelled => Self::Cancelled,
+            outcome if outcome.is_answer() => Self::Answer,
+            _ => Self::NoAnswer,
+        }
+    }
+}
+
+fn heading(number: usize, question: &str) -> io::Result<()> {
+    let gap = if number > 0 { "\n" } else { "" };
+    writeln!(io::stdout(), "{gap}{}", styled(&printable(question), DIM))
 }
 
 /// The first Ctrl-C cancels the generation, the second ends the process.
@@ -57,11 +91,11 @@ fn cancel_on_interrupt(cancel: &CancelToken) -> anyhow::Result<()> {
 
 /// An event of one of several questions.
 #[derive(Serialize)]
-struct NumberedEvent<'e> {
+struct Numbered<'e, E> {
     #[serde(skip_serializing_if = "Option::is_none")]
     question: Option<usize>,
     #[serde(flatten)]
-    event: &'e Event,
+    event: &'e E,
 }
 
 fn print_events(
@@ -74,7 +108,7 @@ fn print_events(
     let mut outcome = Outcome::Cancelled;
     for event in engine.stream(question, request)? {
         let event = event?;
-        json_line(&mut out, &NumberedEvent { question: index, event: &event })?;
+        json_line(&mut out, &Numbered { question: index, event: &event })?;
         if let Event::Finished(solution) = event {
             outcome = solution.outcome;
         }
@@ -82,27 +116,15 @@ fn print_events(
     Ok(outcome)
 }
 
-fn print_steps(
-    engine: &mut Engine,
-    question: &str,
-    request: &Request,
-    heading: Option<(usize, &str)>,
-) -> anyhow::Result<Outcome> {
+fn print_steps(engine: &mut Engine, question: &str, request: &Request) -> anyhow::Result<Outcome> {
     let mut out = io::stdout().lock();
-    if let Some((index, question)) = heading {
-        let gap = if index > 0 { "\n" } else { "" };
-        writeln!(out, "{gap}{}", styled(&printable(question), DIM))?;
-    }
     let mut outcome = Outcome::Cancelled;
     for event in engine.stream(question, request)? {
         match event? {
-            Event::Step(step) => {
-                writeln!(out, "{} {}", styled(&format!("{:>3}", step.index + 1), DIM), printable(&step.text))?;
-                out.flush()?;
-            }
+            Event::Step(step) => print_step(&mut out, &step)?,
             Event::Finished(solution) => {
                 if let Some(answer) = &solution.answer {
-                    writeln!(out, "{}", styled(&format!("Answer: {}", printable(answer.text())), BOLD))?;
+                    print_answer(&mut out, answer)?;
                 }
                 summarise(&solution)?;
                 outcome = solution.outcome;
@@ -111,6 +133,15 @@ fn print_steps(
         }
     }
     Ok(outcome)
+}
+
+fn print_step(out: &mut impl Write, step: &Step) -> io::Result<()> {
+    writeln!(out, "{} {}", styled(&format!("{:>3}", step.index + 1), DIM), printable(&step.text))?;
+    out.flush()
+}
+
+fn print_answer(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
+    writeln!(out, "{}", styled(&format!("Answer: {}", printable(answer.text())), BOLD))
 }
 
 /// One line about how it went, on the standard error.

@@ -5,7 +5,6 @@ mod bandwidth;
 use std::num::NonZeroUsize;
 
 use pupil_models::bundle::Bundle;
-use pupil_models::graph::ElementType;
 
 use super::figure::Figure;
 use super::plan::BenchPlan;
@@ -46,15 +45,5 @@ fn step_bytes(bundle: &Bundle, depth: usize) -> f64 {
     let config = bundle.config();
     let embedding = (config.vocab_size * config.hidden_size) as f64 / config.parameter_count() as f64;
     let read = if config.tied_head { 1.0 } else { 1.0 - embedding };
-    bundle.weights().len_bytes() as f64 * read + (depth * cache_bytes_per_position(bundle)) as f64
-}
-
-/// Bytes of a position in all layers' caches.
-fn cache_bytes_per_position(bundle: &Bundle) -> usize {
-    let element_bytes = match bundle.manifest().weights.cache_element() {
-        ElementType::Float16 => 2,
-        ElementType::Float32 | ElementType::Int32 => 4,
-        ElementType::Int64 => 8,
-    };
-    bundle.config().kv_bytes_per_token(element_bytes)
+    bundle.weights().len_bytes() as f64 * read + (depth * bundle.cache_bytes_per_token()) as f64
 }
