@@ -18,7 +18,7 @@ FILES = ("config.json", "model.safetensors", "tokenizer.json")
 # Tokenizer classes under which other runtimes know the byte-level tokenizers of these families.
 TOKENIZER_CLASSES = {"llama": "GPT2Tokenizer", "qwen2": "Qwen2Tokenizer"}
 
-# Plain prose, long enough for any prompt: as much of it is read as has the wanted number of tokens.
+# Plain prose, long enough for any prompt: words of it with the wanted number of tokens are read.
 TEXT = (
     "A farmer has three fields. The first is twice as wide as the second, and the second gives 40 sacks of wheat more"
     " than the third. In a dry year each field gives half of what it gave before, but the price of a sack rises from "
@@ -43,7 +43,7 @@ class Student:
         self.digest = digest(self.checkpoint)
 
     def prompt(self, work, python, tokens):
-        """The beginning of the text that has so many tokens, as text and ids."""
+        """Words of the text that are so many tokens, as text and ids."""
         made = work.made(
             self,
             f"prompt-{tokens}.json",
