@@ -130,6 +130,7 @@ impl LoadError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Library(error) => Some(error.hint()),
+            Self::Instructions { .. } => Some("name one of those, or none: the fastest is used then"),
             _ => None,
         }
     }

@@ -4,6 +4,8 @@
 mod bench;
 mod bundles;
 mod errors;
+mod instructions;
+mod memory;
 mod solve;
 mod tune;
 

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use pupil_models::bundle::{BundleError, Manifest};
 use pupil_models::digest::Digest;
+use pupil_runtime::InstructionSet;
 use pupil_runtime::backend::onnx::{self, LibraryInfo};
 use pupil_runtime::machine::{cores, cpu_features, cpu_model};
 use pupil_runtime::tuning::{Key, Store, Stored};
@@ -28,11 +29,14 @@ pub(crate) fn run(arguments: &Doctor) -> anyhow::Result<ExitCode> {
     };
     let store = Store::of_user();
     let entries = store.as_ref().map(Store::list).unwrap_or_default();
+    let sets: Vec<_> =
+        InstructionSet::ALL.into_iter().filter(|set| set.is_available()).map(InstructionSet::name).collect();
     if arguments.json {
         output::json(&json!({
             "onnxruntime": library.as_ref().ok(),
             "telemetry": "off",
             "cpu": {"architecture": std::env::consts::ARCH, "model": cpu_model(), "features": cpu_features(), "cores": cores()},
+            "kernels": {"used": InstructionSet::best(), "available": sets},
             "default_bundle": bundle.as_ref().map(|(path, found_by)| json!({"path": path, "found_by": found_by})),
             "default_bundle_opens": matches!(student, Some(Ok(_))),
             "tuning": {
@@ -46,6 +50,7 @@ pub(crate) fn run(arguments: &Doctor) -> anyhow::Result<ExitCode> {
             ("telemetry", "off: ORT_DISABLE_TELEMETRY=1 and disabled in the environment".to_owned()),
             ("cpu", format!("{}, {}: {}", cpu_model(), std::env::consts::ARCH, cpu_features().join(" "))),
             ("cores", cores().to_string()),
+            ("kernels", format!("{} (of {})", InstructionSet::best(), sets.join(", "))),
             ("default bundle", describe_bundle(bundle.as_ref(), student.as_ref())),
         ];
         rows.extend(tuning_rows(store.as_ref().map(Store::folder), &entries, key.as_ref()));
