@@ -362,6 +362,8 @@ unsafe fn mix<L: Lanes, E: Element, const QUERIES: usize>(
     output: [*mut f32; QUERIES],
 ) {
     let group_bytes = cache::group_bytes::<E>(head_dim);
+    // Without scales between them all values follow each other, and one loop is faster than a loop of loops.
+    let run = if E::SCALE_BYTES == 0 { positions } else { LANES };
     assert!(weights.len() == QUERIES * padded && positions <= padded);
     assert!(values.len() >= padded / LANES * group_bytes, "values of every position");
     // SAFETY: there are `positions` weights of each query, and groups of as many values (checked above), each `head_dim` wide;
@@ -369,12 +371,14 @@ unsafe fn mix<L: Lanes, E: Element, const QUERIES: usize>(
     unsafe {
         for column in (0..head_dim).step_by(LANES) {
             let mut sums = [L::splat(0.0); QUERIES];
-            for first in (0..positions).step_by(LANES) {
+            for first in (0..positions).step_by(run) {
                 let elements = values.as_ptr().add(first / LANES * group_bytes + E::SCALE_BYTES);
-                for position in first..positions.min(first + LANES) {
-                    let value = E::load::<L>(elements.add(((position - first) * head_dim + column) * size_of::<E>()));
+                let elements = elements.add(column * size_of::<E>());
+                let weights = weights.as_ptr().add(first);
+                for index in 0..run.min(positions - first) {
+                    let value = E::load::<L>(elements.add(index * head_dim * size_of::<E>()));
                     for query in 0..QUERIES {
-                        let weight = L::splat(*weights.as_ptr().add(query * padded + position));
+                        let weight = L::splat(*weights.add(query * padded + index));
                         sums[query] = L::multiply_add(value, weight, sums[query]);
                     }
                 }
