@@ -1,13 +1,13 @@
 //! The kernels of native bundles, on one thread: a layer whose matrix is in the cache, one that comes from memory, one that
-//! serves a prompt, and attention. Throughput of the first two is in bytes of the matrix, to be held against the ceiling of
+//! serves a prompt, and attention over every type of cache. Throughput of the first two is in bytes of the matrix, to be held against the ceiling of
 //! `pupil bench`; of the others in products.
 
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use pupil_models::packed::Precision;
-use pupil_runtime::InstructionSet;
 use pupil_runtime::kernels::{AttentionWorkload, LayerWorkload};
+use pupil_runtime::{CacheType, InstructionSet};
 
 /// The feed-forward shape of SmolLM2-135M.
 const SHAPE: [usize; 2] = [1536, 576];
@@ -42,12 +42,16 @@ fn attention(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("attention");
     group.sample_size(20);
     for set in InstructionSet::ALL {
-        for (sequence, past) in [(1, 64), (1, 512), (256, 0)] {
-            let Some(mut attention) = AttentionWorkload::new(set, HEADS, sequence, past) else { continue };
-            let products = 2 * HEADS[0] * HEADS[2] * sequence * (past + sequence.div_ceil(2));
-            group.throughput(Throughput::Elements(products as u64));
-            let id = BenchmarkId::new(set.name(), format!("{sequence} new after {past}"));
-            group.bench_function(id, |bencher| bencher.iter(|| attention.run().map(|output| black_box(output.len()))));
+        for (sequence, past) in [(1, 64), (1, 512), (1, 1536), (256, 0)] {
+            for cache in CacheType::ALL {
+                let Some(mut attention) = AttentionWorkload::new(set, HEADS, cache, sequence, past) else { continue };
+                let products = 2 * HEADS[0] * HEADS[2] * sequence * (past + sequence.div_ceil(2));
+                group.throughput(Throughput::Elements(products as u64));
+                let id = BenchmarkId::new(set.name(), format!("{cache}, {sequence} new after {past}"));
+                group.bench_function(id, |bencher| {
+                    bencher.iter(|| attention.run().map(|output| black_box(output.len())));
+                });
+            }
         }
     }
     group.finish();

@@ -71,7 +71,13 @@ impl WeightFormat {
         matches!(self, Self::Portable(_))
     }
 
-    /// Element type of the key-value cache.
+    /// Whether the graph is made of our own operators.
+    #[must_use]
+    pub const fn is_native(self) -> bool {
+        matches!(self, Self::Native(_))
+    }
+
+    /// Element type that the graph declares for the key-value cache; the runtime's operators may make other use of the bytes.
     #[must_use]
     pub const fn cache_element(self) -> ElementType {
         match self {

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use pupil_models::bundle::BundleError;
+use pupil_models::format::WeightFormat;
 use pupil_models::tokenizer::TokenizerError;
 
 use crate::backend::BackendError;
-use crate::kernels::InstructionSet;
+use crate::kernels::{CacheType, InstructionSet};
 
 const LIBRARY_HINT: &str = "run `make native`, or set ORT_DYLIB_PATH to a libonnxruntime of your own";
 
@@ -70,6 +71,10 @@ fn available() -> String {
     sets.map(|set| format!("`{set}`")).collect::<Vec<_>>().join(", ")
 }
 
+fn offered(format: WeightFormat) -> String {
+    CacheType::offered_by(format).iter().map(|cache| format!("`{cache}`")).collect::<Vec<_>>().join(", ")
+}
+
 /// Why a bundle cannot be loaded into an engine.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -106,6 +111,22 @@ pub enum LoadError {
         /// What was asked for.
         expected: InstructionSet,
     },
+    /// The bundle's operators know no such cache.
+    #[error("cache `{expected}`: expected one that a bundle of format `{format}` offers, which are {}", offered(*format))]
+    Cache {
+        /// What was asked for.
+        expected: CacheType,
+        /// Form of the bundle.
+        format: WeightFormat,
+    },
+    /// Threads cannot be bound to a core each.
+    #[error("affinity: expected {threads} cores that this process may use, one for each thread, found {cores}")]
+    Affinity {
+        /// Threads that were asked for.
+        threads: usize,
+        /// Physical cores that are there, as far as the system tells.
+        cores: usize,
+    },
     /// The backend cannot get its buffers.
     #[error(transparent)]
     Backend(#[from] BackendError),
@@ -121,6 +142,8 @@ impl LoadError {
             Self::Graph { .. } => "E_GRAPH",
             Self::Signature { .. } => "E_ARCH_MISMATCH",
             Self::Instructions { .. } => "E_INSTRUCTIONS",
+            Self::Cache { .. } => "E_CACHE",
+            Self::Affinity { .. } => "E_AFFINITY",
             Self::Backend(error) => error.code(),
         }
     }

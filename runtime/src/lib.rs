@@ -62,7 +62,7 @@ pub use engine::{Engine, PREFILL_TOKENS};
 pub use error::{GenerateError, LibraryError, LoadError, RequestError};
 pub use event::{Event, Outcome, Solution, Step, Usage};
 pub use generation::Generation;
-pub use kernels::InstructionSet;
+pub use kernels::{CacheType, InstructionSet};
 pub use options::{EngineOptions, Execution};
 pub use request::{CancelToken, RationaleExhausted, Request, RequestBuilder, Sampling};
 pub use sampler::TokenId;

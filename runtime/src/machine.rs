@@ -1,6 +1,6 @@
 //! The machine that this process runs on, as far as it decides what is fast.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 
 /// What is read of the processor's description: the first core's part is far shorter.
@@ -77,9 +77,51 @@ pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
+/// A logical processor of each physical core that this process may use, in order; empty where the system does not tell.
+///
+/// Where a core is two processors, threads on both share it.
+#[must_use]
+pub fn physical_cores() -> Vec<usize> {
+    let read = |path: String| fs::read_to_string(path).ok();
+    let Some(status) = read("/proc/self/status".to_owned()) else { return Vec::new() };
+    let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).map_or(Vec::new(), numbers);
+    let siblings = |cpu: usize| read(format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"));
+    first_of_cores(&allowed, |cpu| siblings(cpu).map(|list| numbers(&list)))
+}
+
+/// The first of the allowed processors of each core; one whose siblings are not known is a core of its own.
+fn first_of_cores(allowed: &[usize], siblings: impl Fn(usize) -> Option<Vec<usize>>) -> Vec<usize> {
+    let is_first = |&cpu: &usize| {
+        siblings(cpu).is_none_or(|list| !list.iter().any(|sibling| *sibling < cpu && allowed.contains(sibling)))
+    };
+    allowed.iter().copied().filter(is_first).collect()
+}
+
+/// The numbers of a list such as `0-3,8`; empty if it is none.
+fn numbers(list: &str) -> Vec<usize> {
+    let range = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some(first.parse::<usize>().ok()?..=last.parse::<usize>().ok()?)
+    };
+    let ranges: Option<Vec<_>> = list.trim().split(',').map(range).collect();
+    ranges.unwrap_or_default().into_iter().flatten().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_core_is_counted_once() {
+        assert_eq!(numbers("0-3,8\n"), [0, 1, 2, 3, 8]);
+        assert_eq!(numbers("\t5"), [5]);
+        assert_eq!(numbers("").len() + numbers("0-x").len(), 0);
+        // Cores of two processors each: 0 and 4, 1 and 5, …
+        let siblings = |cpu: usize| Some(vec![cpu % 4, cpu % 4 + 4]);
+        assert_eq!(first_of_cores(&[0, 1, 4, 5, 6], siblings), [0, 1, 6]);
+        assert_eq!(first_of_cores(&[0, 1], |_| None), [0, 1]);
+        assert!(physical_cores().len() <= cores());
+    }
 
     #[test]
     fn processors_of_one_name_are_told_apart() {

@@ -3,9 +3,11 @@
 use std::num::NonZeroUsize;
 
 use pupil_models::bundle::Bundle;
+use pupil_models::format::WeightFormat;
 use serde::Serialize;
 
-use crate::kernels::InstructionSet;
+use crate::kernels::{CacheType, InstructionSet};
+use crate::machine;
 use crate::tuning::{self, Choice};
 
 /// Below this many weights one thread is used unless something better is known.
@@ -21,8 +23,12 @@ pub struct EngineOptions {
     pub threads: Option<NonZeroUsize>,
     /// Whether idle threads look for work for a while before they sleep: faster steps for a busy core.
     pub spinning: Option<bool>,
+    /// Whether every thread but the calling one is bound to a core of its own, where the system can (Linux).
+    pub affinity: Option<bool>,
     /// Whether ONNX Runtime may copy the weights into a layout of its own: long prompts are read faster, memory doubles.
     pub prepacking: Option<bool>,
+    /// What keys and values are stored as: native bundles offer every type, others float32 alone.
+    pub cache: Option<CacheType>,
     /// Pass over what `pupil tune` stored for this machine.
     pub untuned: bool,
     /// Instructions that the operators of a native bundle are made of; by default the fastest that this machine has.
@@ -36,8 +42,12 @@ pub struct Execution {
     pub threads: NonZeroUsize,
     /// Whether idle threads look for work for a while before they sleep.
     pub spinning: bool,
+    /// Whether every thread but the calling one is bound to a core of its own.
+    pub affinity: bool,
     /// Whether ONNX Runtime copies the weights into a layout of its own.
     pub prepacking: bool,
+    /// What keys and values are stored as.
+    pub cache: CacheType,
     /// Rows that batches are best answered in, where it was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_rows: Option<NonZeroUsize>,
@@ -51,30 +61,38 @@ impl EngineOptions {
     /// Decides what the caller left open: by what `pupil tune` stored for this bundle on this machine, else by rules.
     ///
     /// The rules: one thread for a small student, whose products are over before a second thread has woken up, else one per
-    /// core that this process may use, at most 4; spinning; no pre-packing, so that the weights stay in the mapped file and
-    /// nothing is copied at load, but in portable formats, whose operators crawl without it.
+    /// core that this process may use, at most 4; spinning; bound to no core; no pre-packing, so that the weights stay in the
+    /// mapped file and nothing is copied at load, but in portable formats, whose operators crawl without it; a float16 cache
+    /// where there is a choice.
     #[must_use]
     pub fn resolve(&self, bundle: &Bundle) -> Execution {
-        let open = self.threads.is_none() || self.spinning.is_none() || self.prepacking.is_none();
+        let open = self.threads.is_none()
+            || self.spinning.is_none()
+            || self.affinity.is_none()
+            || self.prepacking.is_none()
+            || self.cache.is_none();
         let stored = if open && !self.untuned { tuning::stored(bundle) } else { None };
-        let mut execution = self.resolve_with(bundle.config().parameter_count(), stored.as_ref());
-        if self.prepacking.is_none() && stored.is_none() {
-            // The stock operators for quantised weights are fast in a layout of their own only.
-            execution.prepacking = bundle.manifest().weights.is_portable();
-        }
-        execution
+        self.resolve_with(bundle.config().parameter_count(), bundle.manifest().weights, stored.as_ref())
     }
 
-    /// As [`Self::resolve`], for a student with so many weights and a stored choice that is given.
+    /// As [`Self::resolve`], for a student with so many weights in this format and a stored choice that is given.
     #[must_use]
-    pub fn resolve_with(&self, parameters: usize, stored: Option<&Choice>) -> Execution {
+    pub fn resolve_with(&self, parameters: usize, format: WeightFormat, stored: Option<&Choice>) -> Execution {
+        let threads =
+            self.threads.or(stored.map(|choice| choice.threads)).unwrap_or_else(|| default_threads(parameters));
+        // A choice for more cores than this process may use now is none.
+        let bound = |choice: &Choice| choice.affinity && threads.get() <= machine::physical_cores().len();
+        let offered = CacheType::offered_by(format);
         Execution {
-            threads: self
-                .threads
-                .or(stored.map(|choice| choice.threads))
-                .unwrap_or_else(|| default_threads(parameters)),
+            threads,
             spinning: self.spinning.or(stored.map(|choice| choice.spinning)).unwrap_or(true),
-            prepacking: self.prepacking.or(stored.map(|choice| choice.prepacking)).unwrap_or(false),
+            affinity: self.affinity.or(stored.map(bound)).unwrap_or(false),
+            // The stock operators for quantised weights are fast in a layout of their own only.
+            prepacking: self.prepacking.or(stored.map(|choice| choice.prepacking)).unwrap_or(format.is_portable()),
+            cache: self
+                .cache
+                .or(stored.map(|choice| choice.cache).filter(|cache| offered.contains(cache)))
+                .unwrap_or(offered[0]),
             batch_rows: stored.map(|choice| choice.batch_rows),
             tuned: stored.is_some(),
             instruction_set: self.instruction_set.unwrap_or_else(InstructionSet::best),
@@ -92,28 +110,53 @@ fn default_threads(parameters: usize) -> NonZeroUsize {
 
 #[cfg(test)]
 mod tests {
+    use pupil_models::format::PortableWeights;
+    use pupil_models::packed::Precision;
+
     use super::*;
 
     fn count(number: usize) -> NonZeroUsize {
         NonZeroUsize::new(number).unwrap()
     }
 
+    const NATIVE: WeightFormat = WeightFormat::Native(Precision::Four);
+
     fn stored() -> Choice {
-        Choice { threads: count(7), spinning: false, prepacking: true, batch_rows: count(8) }
+        Choice {
+            threads: count(7),
+            spinning: false,
+            affinity: false,
+            prepacking: true,
+            cache: CacheType::Int8,
+            batch_rows: count(8),
+        }
     }
 
     #[test]
     fn a_stored_choice_fills_what_is_open() {
-        let execution = EngineOptions::default().resolve_with(1, Some(&stored()));
+        let execution = EngineOptions::default().resolve_with(1, NATIVE, Some(&stored()));
         let expected = Execution {
             threads: count(7),
             spinning: false,
+            affinity: false,
             prepacking: true,
+            cache: CacheType::Int8,
             batch_rows: Some(count(8)),
             tuned: true,
             instruction_set: InstructionSet::best(),
         };
         assert_eq!(execution, expected);
+        let stock = EngineOptions::default().resolve_with(1, WeightFormat::Float32, Some(&stored()));
+        assert_eq!(stock.cache, CacheType::Float32, "what the format does not offer is no choice");
+    }
+
+    #[test]
+    fn a_stored_affinity_needs_a_core_for_every_thread() {
+        for (threads, expected) in [(1, !machine::physical_cores().is_empty()), (1_000_000, false)] {
+            let choice = Choice { threads: count(threads), affinity: true, ..stored() };
+            let execution = EngineOptions::default().resolve_with(1, NATIVE, Some(&choice));
+            assert_eq!(execution.affinity, expected, "{threads} threads");
+        }
     }
 
     #[test]
@@ -121,25 +164,32 @@ mod tests {
         let options = EngineOptions {
             threads: Some(count(2)),
             spinning: Some(true),
+            affinity: Some(true),
             prepacking: Some(false),
+            cache: Some(CacheType::Float32),
             ..EngineOptions::default()
         };
-        let execution = options.resolve_with(1, Some(&stored()));
+        let execution = options.resolve_with(1, NATIVE, Some(&stored()));
         assert_eq!((execution.threads, execution.spinning, execution.prepacking), (count(2), true, false));
+        assert_eq!((execution.affinity, execution.cache), (true, CacheType::Float32));
         let half = EngineOptions { threads: Some(count(2)), ..EngineOptions::default() };
-        let execution = half.resolve_with(1, Some(&stored()));
+        let execution = half.resolve_with(1, NATIVE, Some(&stored()));
         assert_eq!(
-            (execution.threads, execution.spinning),
-            (count(2), false),
+            (execution.threads, execution.spinning, execution.cache),
+            (count(2), false, CacheType::Int8),
             "one given option does not undo the others"
         );
     }
 
     #[test]
     fn without_a_choice_the_rules_decide() {
-        let small = EngineOptions::default().resolve_with(SMALL_STUDENT_PARAMETERS - 1, None);
+        let small = EngineOptions::default().resolve_with(SMALL_STUDENT_PARAMETERS - 1, NATIVE, None);
         assert_eq!((small.threads, small.spinning, small.prepacking, small.tuned), (count(1), true, false, false));
-        let large = EngineOptions::default().resolve_with(SMALL_STUDENT_PARAMETERS, None);
+        assert_eq!((small.affinity, small.cache), (false, CacheType::Float16));
+        let large = EngineOptions::default().resolve_with(SMALL_STUDENT_PARAMETERS, WeightFormat::Float32, None);
         assert!(large.threads.get() <= MOST_DEFAULT_THREADS);
+        assert_eq!((large.prepacking, large.cache), (false, CacheType::Float32));
+        let portable = WeightFormat::Portable(PortableWeights::Four);
+        assert!(EngineOptions::default().resolve_with(1, portable, None).prepacking);
     }
 }

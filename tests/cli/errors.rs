@@ -107,6 +107,21 @@ fn a_graph_that_is_rubbish() {
 }
 
 #[test]
+fn a_cache_that_the_bundle_does_not_offer_or_nobody_knows() {
+    let Some(bundle) = fixture() else { return };
+    for command in ["solve", "bench"] {
+        let mut arguments = vec![command, path(&bundle), "--cache=int8"];
+        arguments.extend((command == "solve").then_some("why?"));
+        let expected =
+            "error: cache `int8`: expected one that a bundle of format `float32` offers, which are `float32`\n";
+        assert_eq!(error(&run(&arguments), "-"), expected);
+    }
+    let output = run(&["solve", path(&bundle), "why?", "--cache=int4"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("expected one of float32, float16, int8, found `int4`"));
+}
+
+#[test]
 fn a_question_longer_than_the_context() {
     let Some(bundle) = fixture() else { return };
     let question = "why? ".repeat(400);

@@ -20,6 +20,12 @@ impl Cache {
         Some(Self { bundle: fixture()?, folder: tempfile::tempdir().unwrap() })
     }
 
+    /// With the shipped student, a native bundle, as default.
+    fn native() -> Option<Self> {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/students/symbolic");
+        Self::new().map(|cache| Self { bundle: shipped, ..cache })
+    }
+
     fn run(&self, arguments: &[&str]) -> Output {
         self.run_in(self.folder.path(), arguments)
     }
@@ -40,11 +46,15 @@ impl Cache {
 
     /// How the student is run, as a row of a bench says.
     fn execution(&self, options: &[&str]) -> Value {
+        let row = self.row(options);
+        json!([row["tuned"], row["threads"], row["spinning"], row["prepacking"]])
+    }
+
+    fn row(&self, options: &[&str]) -> Value {
         let small = ["bench", "--json", "--prompts=4", "--depths=4", "--tokens=1", "--runs=1", "--warm-up=0"];
         let output = self.run(&[&small, options].concat());
         assert!(output.status.success(), "{}", text(&output.stderr));
-        let row: Value = serde_json::from_str(text(&output.stdout).lines().next().unwrap()).unwrap();
-        json!([row["tuned"], row["threads"], row["spinning"], row["prepacking"]])
+        serde_json::from_str(text(&output.stdout).lines().next().unwrap()).unwrap()
     }
 
     fn doctor(&self) -> String {
@@ -80,6 +90,52 @@ fn a_stored_choice_is_used_until_an_option_overrules_it() {
 }
 
 #[test]
+fn the_cache_of_a_native_bundle_is_tuned_and_int8_only_if_allowed() {
+    let Some(cache) = Cache::native() else { return };
+    let types = |options: &[&str]| {
+        let output = cache.run(&[&["tune", "--rounds=1", "--most-threads=1", "--dry-run", "--json"], options].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let tried = printed["candidates"].as_array().unwrap().clone();
+        ["float32", "float16", "int8"].map(|name| tried.iter().any(|tried| tried["cache"] == name))
+    };
+    assert_eq!(types(&[]), [true, true, false]);
+    assert_eq!(types(&["--allow-int8-cache"]), [true, true, true]);
+}
+
+#[test]
+fn a_stored_cache_and_affinity_are_used_until_an_option_overrules_them() {
+    let Some(cache) = Cache::native() else { return };
+    assert_eq!(cache.row(&[])["cache"], "float16", "nothing is stored yet");
+    let file = cache.tune();
+    let whole = fs::read(&file).unwrap();
+    change(&file, |entry| entry["choice"]["cache"] = "int8".into());
+    let row = cache.row(&[]);
+    assert_eq!((&row["cache"], &row["affinity"], &row["tuned"]), (&json!("int8"), &json!(false), &json!(true)));
+    assert!(cache.doctor().contains("affinity off, int8 cache"));
+    assert_eq!(cache.row(&["--cache=float32"])["cache"], "float32");
+    assert_eq!(cache.row(&["--untuned"])["cache"], "float16");
+    change(&file, |entry| entry["choice"]["affinity"] = true.into());
+    // One thread, the caller's own, has a core wherever the system tells of cores.
+    assert_eq!(cache.row(&[])["affinity"], cfg!(target_os = "linux"));
+    assert_eq!(cache.row(&["--affinity=off"])["affinity"], false);
+    fs::write(&file, whole).unwrap();
+    change(&file, |entry| entry["choice"]["cache"] = "int4".into());
+    assert_eq!(cache.row(&[])["cache"], "float16");
+    assert!(cache.doctor().contains("ignored: corrupt: unknown variant `int4`"), "{}", cache.doctor());
+}
+
+#[test]
+fn help_says_what_may_be_chosen() {
+    for (command, option) in
+        [("solve", "--cache <TYPE>"), ("bench", "--affinity <ON|OFF>"), ("tune", "--allow-int8-cache")]
+    {
+        let output = pupil(&[command, "--help"]).output().unwrap();
+        assert!(text(&output.stdout).contains(option), "{command}: {}", text(&output.stdout));
+    }
+}
+
+#[test]
 fn what_cannot_be_trusted_is_passed_over_and_said_by_doctor() {
     let Some(cache) = Cache::new() else { return };
     let file = cache.tune();
@@ -97,7 +153,7 @@ fn what_cannot_be_trusted_is_passed_over_and_said_by_doctor() {
     expect("ignored: threads: expected 1 to ");
     fs::write(&file, &whole).unwrap();
     change(&file, |entry| entry["schema"] = 99.into());
-    expect("ignored: expected schema 1, found 99");
+    expect("ignored: expected schema 2, found 99");
     fs::write(&file, &whole).unwrap();
     change(&file, |entry| entry["key"]["cpu"] = "another".into());
     expect("not for the default bundle here: measured for processor another");

@@ -6,6 +6,7 @@
 mod support;
 
 mod batch;
+mod cache;
 mod ends;
 mod onnx;
 mod stream;

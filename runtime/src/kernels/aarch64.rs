@@ -10,10 +10,10 @@
 use std::arch::aarch64::{
     float32x4_t, int8x16_t, int32x4_t, uint16x8_t, vabsq_f32, vaddq_f32, vaddq_s32, vandq_s8, vbslq_f32, vcltq_f32,
     vcombine_s8, vcombine_s16, vcvtnq_s32_f32, vcvtq_f32_s32, vdivq_f32, vdupq_n_f32, vdupq_n_s8, vdupq_n_s32,
-    vfmaq_f32, vld1q_f32, vld1q_s8, vld1q_u8, vmaxq_f32, vminq_f32, vmulq_f32, vqmovn_s16, vqmovn_s32,
-    vreinterpretq_f32_s32, vreinterpretq_s8_s32, vreinterpretq_s8_u8, vreinterpretq_u8_s8, vreinterpretq_u8_u16,
-    vreinterpretq_u16_u8, vrndnq_f32, vshlq_n_s32, vshrq_n_u8, vst1q_f32, vst1q_s8, vst1q_u8, vsubq_f32, vsubq_s8,
-    vsubq_s32,
+    vfmaq_f32, vget_high_s8, vget_high_s16, vget_low_s8, vget_low_s16, vld1q_f32, vld1q_s8, vld1q_u8, vmaxq_f32,
+    vminq_f32, vmovl_s8, vmovl_s16, vmulq_f32, vqmovn_s16, vqmovn_s32, vreinterpretq_f32_s32, vreinterpretq_s8_s32,
+    vreinterpretq_s8_u8, vreinterpretq_u8_s8, vreinterpretq_u8_u16, vreinterpretq_u16_u8, vrndnq_f32, vshlq_n_s32,
+    vshrq_n_u8, vst1q_f32, vst1q_s8, vst1q_u8, vsubq_f32, vsubq_s8, vsubq_s32,
 };
 use std::arch::asm;
 
@@ -196,6 +196,19 @@ impl Lanes for Neon {
             vst1q_u8(halves, vreinterpretq_u8_u16(narrow(value[0], value[1])));
             vst1q_u8(halves.add(16), vreinterpretq_u8_u16(narrow(value[2], value[3])));
         }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bytes(bytes: *const i8) -> Self::Float {
+        // SAFETY: 16 bytes are the caller's promise; the load needs no alignment.
+        let bytes = unsafe { vld1q_s8(bytes) };
+        let (first, last) = (vmovl_s8(vget_low_s8(bytes)), vmovl_s8(vget_high_s8(bytes)));
+        [
+            vcvtq_f32_s32(vmovl_s16(vget_low_s16(first))),
+            vcvtq_f32_s32(vmovl_s16(vget_high_s16(first))),
+            vcvtq_f32_s32(vmovl_s16(vget_low_s16(last))),
+            vcvtq_f32_s32(vmovl_s16(vget_high_s16(last))),
+        ]
     }
 
     #[inline(always)]

@@ -4,8 +4,8 @@ use pupil_models::packed::{BLOCK_COLUMNS, Precision};
 
 use super::lanes::{LANES, Lanes};
 
-/// Smallest magnitude that a block is quantised for: below it 127 / magnitude would overflow, and the block counts as zero.
-const LEAST_MAGNITUDE: f32 = 1e-30;
+/// Smallest magnitude that values are quantised for: below it 127 / magnitude would overflow, and they count as zero.
+pub(super) const LEAST_MAGNITUDE: f32 = 1e-30;
 
 /// Rows of activations, padded to whole blocks of 32 columns; for integer matrices quantised to 8 bits.
 ///

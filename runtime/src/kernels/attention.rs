@@ -1,12 +1,15 @@
-//! Causal grouped-query attention with rotary embedding, over a float16 cache that is appended to in place.
+//! Causal grouped-query attention with rotary embedding, over a cache that is appended to in place.
 //!
-//! Keys lie in groups of 16 positions, `[kv_head, position / 16, head_dim, 16]`, so that one load serves 16 scores; values lie
-//! position by position, `[kv_head, position, head_dim]`. Both have the shape `[rows, kv_heads, capacity, head_dim]` outside.
+//! Keys and values lie in groups of 16 positions, `[rows, kv_heads, position / 16]`. In a group of keys the elements are
+//! `[head_dim, 16]`, so that one load serves 16 scores; in one of values `[16, head_dim]`. Where elements have a scale for
+//! each position, scores are multiplied by those of the keys, and weights by those of the values: the loops over elements
+//! are the same for every type.
 
 use std::cell::RefCell;
 
 use half::f16;
 
+use super::cache::{self, CacheType, Element};
 use super::lanes::{self, LANES, Lanes};
 use super::table::Kernels;
 use super::workers::{Shared, Workers};
@@ -15,8 +18,6 @@ use super::workers::{Shared, Workers};
 const TILE: usize = 4;
 /// Products below which a second thread costs more than it saves.
 const LEAST_SHARED_PRODUCTS: usize = 1 << 16;
-/// Bytes of a float16.
-const HALF: usize = 2;
 
 /// Sizes of an attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,11 +57,11 @@ pub(crate) struct Attention<'a> {
     pub(crate) phases: &'a [f32],
     /// Last new position of each row.
     pub(crate) last_positions: &'a [i32],
-    /// Positions that the cache has room for, a multiple of 16.
-    pub(crate) capacity: usize,
-    /// float16 keys.
+    /// What keys and values are stored as.
+    pub(crate) cache: CacheType,
+    /// Keys, as many bytes for every row and head.
     pub(crate) keys: Shared<'a, u8>,
-    /// float16 values.
+    /// Values, as many bytes as there are of the keys.
     pub(crate) values: Shared<'a, u8>,
     /// `[rows · sequence, heads · head_dim]`
     pub(crate) output: Shared<'a, f32>,
@@ -70,6 +71,8 @@ pub(crate) struct Attention<'a> {
 #[derive(Default)]
 struct Scratch {
     queries: Vec<f32>,
+    /// A key on its way into the cache.
+    elements: Vec<u8>,
     scores: Vec<f32>,
 }
 
@@ -111,9 +114,14 @@ impl Attention<'_> {
         (self.sequence() * self.heads.group()).div_ceil(TILE)
     }
 
-    /// Bytes of the keys, and of the values, of one row and key head.
+    /// Bytes of the keys, and of the values, of one row and key head: groups, and perhaps a rest that is too short for one.
     fn head_bytes(&self) -> usize {
-        self.capacity * self.heads.head_dim * HALF
+        self.keys.len() / (self.rows() * self.heads.key_value)
+    }
+
+    /// Positions that the cache has room for.
+    fn capacity(&self) -> usize {
+        self.head_bytes() / self.cache.group_bytes(self.heads.head_dim) * LANES
     }
 
     fn check(&self) -> Result<(), String> {
@@ -124,26 +132,18 @@ impl Attention<'_> {
         if self.rows() == 0 || kv_heads == 0 || !heads.is_multiple_of(kv_heads) {
             return Err(format!("heads: expected a multiple of the key heads, found {heads} and {kv_heads}"));
         }
-        if head_dim == 0 || !head_dim.is_multiple_of(LANES) || !self.capacity.is_multiple_of(LANES) {
-            return Err(format!(
-                "sizes: expected multiples of {LANES}, found heads of {head_dim}, room for {}",
-                self.capacity
-            ));
+        if head_dim == 0 || !head_dim.is_multiple_of(LANES) {
+            return Err(format!("width of a head: expected a multiple of {LANES}, found {head_dim}"));
         }
         let tokens = self.rows() * self.sequence();
         equal("phases", tokens * head_dim, self.phases.len())?;
         equal("queries, keys and values", tokens * self.heads.input_width(), self.input.len())?;
         equal("output", tokens * self.heads.output_width(), self.output.len())?;
-        let cache = self.rows() * kv_heads * self.head_bytes();
-        equal("bytes of the key cache", cache, self.keys.len())?;
-        equal("bytes of the value cache", cache, self.values.len())?;
-        let fits = |&&last: &&i32| last < 0 || last as usize >= self.capacity || (last as usize) + 1 < self.sequence();
-        match self.last_positions.iter().find(fits) {
-            Some(last) => Err(format!(
-                "last position: expected one from {} to {}, found {last}",
-                self.sequence() - 1,
-                self.capacity - 1
-            )),
+        equal("bytes of the key cache", self.rows() * kv_heads * self.head_bytes(), self.keys.len())?;
+        equal("bytes of the value cache", self.keys.len(), self.values.len())?;
+        let (least, capacity) = (self.sequence().saturating_sub(1), self.capacity());
+        match self.last_positions.iter().find(|&&last| last < 0 || !(least..capacity).contains(&(last as usize))) {
+            Some(last) => Err(format!("last position: expected one from {least} and below {capacity}, found {last}")),
             None => Ok(()),
         }
     }
@@ -155,6 +155,18 @@ impl Attention<'_> {
 /// The instructions of `L` are available; `attention` is checked; nobody else has this task.
 #[inline(always)]
 pub(crate) unsafe fn append<L: Lanes>(attention: &Attention<'_>, task: usize) {
+    // SAFETY: passed on from the caller.
+    unsafe {
+        match attention.cache {
+            CacheType::Float32 => append_as::<L, f32>(attention, task),
+            CacheType::Float16 => append_as::<L, f16>(attention, task),
+            CacheType::Int8 => append_as::<L, i8>(attention, task),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn append_as<L: Lanes, E: Element>(attention: &Attention<'_>, task: usize) {
     let Heads { query: heads, key_value: kv_heads, head_dim } = attention.heads;
     let (row, head) = (task / kv_heads, task % kv_heads);
     let sequence = attention.sequence();
@@ -171,32 +183,14 @@ pub(crate) unsafe fn append<L: Lanes>(attention: &Attention<'_>, task: usize) {
         let input = &attention.input[token * attention.heads.input_width()..][..attention.heads.input_width()];
         let phases = &attention.phases[token * head_dim..][..head_dim];
         rotate(&input[(heads + head) * head_dim..][..head_dim], phases, 1.0, &mut scratch.queries);
-        append_key(&scratch.queries, position, keys);
         let value = &input[(heads + kv_heads + head) * head_dim..][..head_dim];
-        let place = &mut values[position * head_dim * HALF..][..head_dim * HALF];
-        for column in (0..head_dim).step_by(LANES) {
-            // SAFETY: a head is a multiple of sixteen wide; the instructions are the caller's promise.
-            unsafe {
-                let lanes = L::load_floats(value.as_ptr().add(column));
-                L::store_halves(lanes, place.as_mut_ptr().add(column * HALF));
-            }
+        // SAFETY: the instructions are the caller's promise.
+        unsafe {
+            cache::append_key::<L, E>(&scratch.queries, position, keys, &mut scratch.elements);
+            cache::append_value::<L, E>(value, position, values);
         }
     }
     SCRATCH.set(scratch);
-}
-
-/// Puts a rotated key into its lane of its group of positions.
-#[inline(always)]
-fn append_key(key: &[f32], position: usize, keys: &mut [u8]) {
-    let (group, lane) = (position / LANES, position % LANES);
-    let group = &mut keys[group * key.len() * LANES * HALF..][..key.len() * LANES * HALF];
-    if lane == 0 {
-        // Scores of all sixteen positions are computed, those behind the last from whatever lies here.
-        group.fill(0);
-    }
-    for (place, &value) in group.chunks_exact_mut(LANES * HALF).zip(key) {
-        place[lane * HALF..][..HALF].copy_from_slice(&f16::from_f32(value).to_le_bytes());
-    }
 }
 
 /// Attends with one tile of queries.
@@ -205,6 +199,18 @@ fn append_key(key: &[f32], position: usize, keys: &mut [u8]) {
 /// As [`append`], and everything is appended.
 #[inline(always)]
 pub(crate) unsafe fn attend<L: Lanes>(attention: &Attention<'_>, task: usize) {
+    // SAFETY: passed on from the caller.
+    unsafe {
+        match attention.cache {
+            CacheType::Float32 => attend_as::<L, f32>(attention, task),
+            CacheType::Float16 => attend_as::<L, f16>(attention, task),
+            CacheType::Int8 => attend_as::<L, i8>(attention, task),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn attend_as<L: Lanes, E: Element>(attention: &Attention<'_>, task: usize) {
     let tiles = attention.tiles();
     let (pair, tile) = (task / tiles, task % tiles);
     let queries = attention.sequence() * attention.heads.group();
@@ -214,17 +220,17 @@ pub(crate) unsafe fn attend<L: Lanes>(attention: &Attention<'_>, task: usize) {
     // SAFETY: passed on from the caller.
     unsafe {
         match queries - first {
-            1 => attend_tile::<L, 1>(attention, pair, first, &mut scratch),
-            2 => attend_tile::<L, 2>(attention, pair, first, &mut scratch),
-            3 => attend_tile::<L, 3>(attention, pair, first, &mut scratch),
-            _ => attend_tile::<L, TILE>(attention, pair, first, &mut scratch),
+            1 => attend_tile::<L, E, 1>(attention, pair, first, &mut scratch),
+            2 => attend_tile::<L, E, 2>(attention, pair, first, &mut scratch),
+            3 => attend_tile::<L, E, 3>(attention, pair, first, &mut scratch),
+            _ => attend_tile::<L, E, TILE>(attention, pair, first, &mut scratch),
         }
     }
     SCRATCH.set(scratch);
 }
 
 #[inline(always)]
-unsafe fn attend_tile<L: Lanes, const QUERIES: usize>(
+unsafe fn attend_tile<L: Lanes, E: Element, const QUERIES: usize>(
     attention: &Attention<'_>,
     pair: usize,
     first: usize,
@@ -253,16 +259,17 @@ unsafe fn attend_tile<L: Lanes, const QUERIES: usize>(
     unsafe {
         let keys = attention.keys.part(pair * attention.head_bytes(), attention.head_bytes());
         let values = attention.values.part(pair * attention.head_bytes(), attention.head_bytes());
-        scores::<L, QUERIES>(&scratch.queries, keys, &mut scratch.scores, head_dim);
+        scores::<L, E, QUERIES>(&scratch.queries, keys, &mut scratch.scores, head_dim);
         let mut totals = [0.0; QUERIES];
         for (index, scores) in scratch.scores.chunks_exact_mut(padded).enumerate() {
             totals[index] = weights::<L>(scores, visible[index]);
+            cache::scale::<L, E>(scores, values, head_dim);
         }
         let width = attention.heads.output_width();
         let output = query.map(|(index, head)| {
             attention.output.part_mut((row * sequence + index) * width + head * head_dim, head_dim).as_mut_ptr()
         });
-        mix::<L, QUERIES>(&scratch.scores, padded, positions, values, head_dim, totals, output);
+        mix::<L, E, QUERIES>(&scratch.scores, padded, positions, values, head_dim, totals, output);
     }
 }
 
@@ -282,17 +289,25 @@ fn rotate(input: &[f32], phases: &[f32], scale: f32, output: &mut [f32]) {
 
 /// Scores of every group of positions that `scores [QUERIES, padded]` has room for.
 #[inline(always)]
-unsafe fn scores<L: Lanes, const QUERIES: usize>(queries: &[f32], keys: &[u8], scores: &mut [f32], head_dim: usize) {
-    let padded = scores.len() / QUERIES;
-    assert!(queries.len() == QUERIES * head_dim && keys.len() >= padded * head_dim * HALF, "keys of every position");
-    // SAFETY: a group is 32 bytes for each of `head_dim` dimensions, and there are `padded / 16` groups (checked above); the
-    // instructions are the caller's promise.
+unsafe fn scores<L: Lanes, E: Element, const QUERIES: usize>(
+    queries: &[f32],
+    keys: &[u8],
+    scores: &mut [f32],
+    head_dim: usize,
+) {
+    let (padded, group_bytes) = (scores.len() / QUERIES, cache::group_bytes::<E>(head_dim));
+    assert!(
+        queries.len() == QUERIES * head_dim && keys.len() >= padded / LANES * group_bytes,
+        "keys of every position"
+    );
+    // SAFETY: a group is its scales and 16 elements for each of `head_dim` dimensions, and there are `padded / 16` groups
+    // (checked above); the instructions are the caller's promise.
     unsafe {
         for group in 0..padded / LANES {
-            let keys = keys.as_ptr().add(group * head_dim * LANES * HALF);
+            let elements = keys.as_ptr().add(group * group_bytes + E::SCALE_BYTES);
             let mut sums = [L::splat(0.0); QUERIES];
             for dimension in 0..head_dim {
-                let key = L::load_halves(keys.add(dimension * LANES * HALF));
+                let key = E::load::<L>(elements.add(dimension * LANES * size_of::<E>()));
                 for query in 0..QUERIES {
                     let value = L::splat(*queries.as_ptr().add(query * head_dim + dimension));
                     sums[query] = L::multiply_add(key, value, sums[query]);
@@ -301,6 +316,9 @@ unsafe fn scores<L: Lanes, const QUERIES: usize>(queries: &[f32], keys: &[u8], s
             for query in 0..QUERIES {
                 L::store_floats(sums[query], scores.as_mut_ptr().add(query * padded + group * LANES));
             }
+        }
+        for scores in scores.chunks_exact_mut(padded) {
+            cache::scale::<L, E>(scores, keys, head_dim);
         }
     }
 }
@@ -334,7 +352,7 @@ unsafe fn weights<L: Lanes>(scores: &mut [f32], visible: usize) -> f32 {
 
 /// The values of `positions`, weighted by `weights [QUERIES, padded]` and divided by their totals.
 #[inline(always)]
-unsafe fn mix<L: Lanes, const QUERIES: usize>(
+unsafe fn mix<L: Lanes, E: Element, const QUERIES: usize>(
     weights: &[f32],
     padded: usize,
     positions: usize,
@@ -343,17 +361,26 @@ unsafe fn mix<L: Lanes, const QUERIES: usize>(
     totals: [f32; QUERIES],
     output: [*mut f32; QUERIES],
 ) {
-    assert!(weights.len() == QUERIES * padded && positions <= padded && values.len() >= positions * head_dim * HALF);
-    // SAFETY: there are `positions` weights of each query and as many values (checked above), each `head_dim` wide; `output`
-    // points to as many floats (promise of the caller), as are the instructions.
+    let group_bytes = cache::group_bytes::<E>(head_dim);
+    // Without scales between them all values follow each other, and one loop is faster than a loop of loops.
+    let run = if E::SCALE_BYTES == 0 { positions } else { LANES };
+    assert!(weights.len() == QUERIES * padded && positions <= padded);
+    assert!(values.len() >= padded / LANES * group_bytes, "values of every position");
+    // SAFETY: there are `positions` weights of each query, and groups of as many values (checked above), each `head_dim` wide;
+    // `output` points to as many floats (promise of the caller), as are the instructions.
     unsafe {
         for column in (0..head_dim).step_by(LANES) {
             let mut sums = [L::splat(0.0); QUERIES];
-            for position in 0..positions {
-                let value = L::load_halves(values.as_ptr().add((position * head_dim + column) * HALF));
-                for query in 0..QUERIES {
-                    let weight = L::splat(*weights.as_ptr().add(query * padded + position));
-                    sums[query] = L::multiply_add(value, weight, sums[query]);
+            for first in (0..positions).step_by(run) {
+                let elements = values.as_ptr().add(first / LANES * group_bytes + E::SCALE_BYTES);
+                let elements = elements.add(column * size_of::<E>());
+                let weights = weights.as_ptr().add(first);
+                for index in 0..run.min(positions - first) {
+                    let value = E::load::<L>(elements.add(index * head_dim * size_of::<E>()));
+                    for query in 0..QUERIES {
+                        let weight = L::splat(*weights.add(query * padded + index));
+                        sums[query] = L::multiply_add(value, weight, sums[query]);
+                    }
                 }
             }
             for query in 0..QUERIES {

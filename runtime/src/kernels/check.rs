@@ -1,12 +1,13 @@
 //! Whether an instruction set computes what the plain kernels compute, on this machine.
 //!
 //! Features are what a machine says of itself; virtual machines and emulators have been wrong about them. A set is used only
-//! after it has computed a small layer of every kind and an attention, which takes some microseconds.
+//! after it has computed a small layer of every kind and an attention over every cache, which takes some microseconds.
 
 use pupil_models::packed::{PackedShape, Precision};
 
 use super::activations::{Activations, Norm};
 use super::attention::{Attention, Heads};
+use super::cache::CacheType;
 use super::linear::Linear;
 use super::table::Kernels;
 use super::workers::{Alone, Shared};
@@ -23,7 +24,9 @@ pub(super) fn agree(kernels: &Kernels, plain: &Kernels) -> bool {
     let layers = Precision::ALL.into_iter().all(|precision| {
         [false, true].into_iter().all(|gated| close(&layer(kernels, precision, gated), &layer(plain, precision, gated)))
     });
-    layers && close(&attention(kernels), &attention(plain))
+    let attentions =
+        CacheType::ALL.into_iter().all(|cache| close(&attention(kernels, cache), &attention(plain, cache)));
+    layers && attentions
 }
 
 fn close(found: &[f32], expected: &[f32]) -> bool {
@@ -66,11 +69,11 @@ fn finite_halves(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().enumerate().map(|(index, &byte)| if index % 2 == 0 { byte } else { byte & 0x9F | 0x20 }).collect()
 }
 
-fn attention(kernels: &Kernels) -> Vec<f32> {
+fn attention(kernels: &Kernels, cache: CacheType) -> Vec<f32> {
     let heads = Heads { query: 2, key_value: 1, head_dim: 32 };
-    let (sequence, capacity) = (19, 32);
+    let sequence = 19;
     let (input, phases) = (numbers(sequence * heads.input_width()), numbers(sequence * heads.head_dim));
-    let mut keys = vec![0; capacity * heads.head_dim * 2];
+    let mut keys = vec![0; cache.head_bytes(heads.head_dim, sequence)];
     let mut values = keys.clone();
     let mut output = vec![0.0; sequence * heads.output_width()];
     let attention = Attention {
@@ -78,7 +81,7 @@ fn attention(kernels: &Kernels) -> Vec<f32> {
         input: &input,
         phases: &phases,
         last_positions: &[sequence as i32 - 1],
-        capacity,
+        cache,
         keys: Shared::new(&mut keys),
         values: Shared::new(&mut values),
         output: Shared::new(&mut output),

@@ -57,6 +57,8 @@ pub(crate) trait Lanes {
     unsafe fn load_halves(halves: *const u8) -> Self::Float;
     /// Writes 16 float16, 32 bytes, rounded to nearest.
     unsafe fn store_halves(value: Self::Float, halves: *mut u8);
+    /// Reads 16 signed 8-bit integers, 16 bytes.
+    unsafe fn load_bytes(bytes: *const i8) -> Self::Float;
     /// Writes 16 floats as 8-bit integers, 16 bytes; they must be whole numbers from −127 to 127.
     unsafe fn store_bytes(value: Self::Float, bytes: *mut i8);
 

@@ -13,6 +13,7 @@
 //! | `dot` | a panel of a packed matrix times a few rows: the inner loop |
 //! | `activations` | normalisation and quantisation of a linear layer's input |
 //! | `linear`, `attention`, `embedding` | the operators |
+//! | `cache` | what attention keeps keys and values as |
 //! | `table`, `check` | the kernels of an instruction set, chosen at run time, once they agree with the plain ones |
 //! | `workers` | work on several threads |
 //!
@@ -24,6 +25,7 @@
 mod aarch64;
 mod activations;
 mod attention;
+mod cache;
 mod check;
 mod dot;
 mod embedding;
@@ -38,6 +40,7 @@ mod workload;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+pub use cache::CacheType;
 pub use table::InstructionSet;
 #[doc(hidden)]
 pub use workload::{AttentionWorkload, LayerWorkload};

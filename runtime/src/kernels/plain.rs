@@ -100,6 +100,12 @@ impl Lanes for Plain {
     }
 
     #[inline(always)]
+    unsafe fn load_bytes(bytes: *const i8) -> Self::Float {
+        // SAFETY: 16 bytes are the caller's promise.
+        unsafe { bytes.cast::<[i8; LANES]>().read() }.map(f32::from)
+    }
+
+    #[inline(always)]
     unsafe fn store_bytes(value: Self::Float, bytes: *mut i8) {
         // SAFETY: 16 bytes are the caller's promise.
         unsafe { bytes.cast::<[i8; LANES]>().write(value.map(|lane| lane as i8)) }

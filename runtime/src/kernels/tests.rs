@@ -1,4 +1,4 @@
-//! Every instruction set against the unpacked matrix and textbook attention, in double precision.
+//! Every instruction set against the unpacked matrix, and in `attention` textbook attention, in double precision.
 
 use half::f16;
 use proptest::prelude::*;
@@ -6,6 +6,8 @@ use pupil_models::packed::{PANEL_ROWS, PackedShape, Precision};
 
 use super::workers::{Alone, Workers};
 use super::*;
+
+mod attention;
 
 /// Numbers that look random and are the same on every machine.
 struct Numbers(u64);
@@ -240,125 +242,6 @@ fn zeros_and_denormals_count_as_zero_and_the_largest_numbers_do_not_overflow() {
             assert!(output.iter().all(|value| (value / 1e37 - 1.0).abs() < 1e-6), "{set} {precision:?}: {output:?}");
         }
     }
-}
-
-/// Textbook attention in double precision over whole sequences, one row of the batch: `[sequence, heads · head_dim]`.
-fn textbook(heads: Heads, inputs: &[f32], phases: &[f32]) -> Vec<f64> {
-    let Heads { head_dim, .. } = heads;
-    let tokens = phases.len() / head_dim;
-    let slice = |token: usize, head: usize| -> Vec<f64> {
-        let start = token * heads.input_width() + head * head_dim;
-        inputs[start..start + head_dim].iter().map(|&value| f64::from(value)).collect()
-    };
-    let rotated = |token: usize, head: usize| -> Vec<f64> {
-        let (plain, half) = (slice(token, head), head_dim / 2);
-        let phase = |index: usize| f64::from(phases[token * head_dim + index]);
-        (0..head_dim)
-            .map(|index| match index.checked_sub(half) {
-                None => plain[index] * phase(index) - plain[index + half] * phase(index + half),
-                Some(pair) => plain[index] * phase(pair) + plain[pair] * phase(index),
-            })
-            .collect()
-    };
-    let mut output = Vec::new();
-    for token in 0..tokens {
-        for head in 0..heads.query {
-            let kv_head = head / (heads.query / heads.key_value);
-            let query = rotated(token, head);
-            let scores: Vec<f64> = (0..=token)
-                .map(|position| {
-                    let key = rotated(position, heads.query + kv_head);
-                    query.iter().zip(key).map(|(query, key)| query * key).sum::<f64>() / (head_dim as f64).sqrt()
-                })
-                .collect();
-            let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let weights: Vec<f64> = scores.iter().map(|score| (score - largest).exp()).collect();
-            let total: f64 = weights.iter().sum();
-            for dimension in 0..head_dim {
-                let value = |position: usize| slice(position, heads.query + heads.key_value + kv_head)[dimension];
-                output.push((0..=token).map(|position| weights[position] * value(position)).sum::<f64>() / total);
-            }
-        }
-    }
-    output
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
-
-    #[test]
-    fn attention_in_any_portions_is_textbook_attention(
-        kv_heads in 1usize..3, group in 1usize..8, wide in 1usize..5, rows in 1usize..3,
-        portions in proptest::collection::vec(1usize..23, 1..4), seed: u64,
-    ) {
-        let heads = Heads { query: kv_heads * group, key_value: kv_heads, head_dim: 16 * wide };
-        let tokens: usize = portions.iter().sum();
-        let mut numbers = Numbers(seed);
-        let inputs: Vec<Vec<f32>> = (0..rows)
-            .map(|_| numbers.floats(tokens * heads.input_width()).into_iter().map(|value| 2.0 * value).collect())
-            .collect();
-        let frequencies: Vec<f64> = (0..heads.head_dim / 2).map(|index| 0.7f64.powi(index as i32)).collect();
-        let mut phases = vec![0.0; tokens * heads.head_dim];
-        for (position, phases) in phases.chunks_exact_mut(heads.head_dim).enumerate() {
-            write_phases(position, &frequencies, phases);
-        }
-        let expected: Vec<Vec<f64>> = inputs.iter().map(|inputs| textbook(heads, inputs, &phases)).collect();
-        let capacity = tokens.next_multiple_of(16) + 16;
-        for (set, kernels) in sets() {
-            for workers in [&Alone as &dyn Workers, &Threads(2)] {
-                // Whatever lay in the cache before must not matter: here, NaN.
-                let mut keys = vec![0xFF; rows * kv_heads * capacity * heads.head_dim * 2];
-                let mut values = keys.clone();
-                let mut done = 0;
-                for &portion in &portions {
-                    let take = |all: &[f32], width: usize| all[done * width..(done + portion) * width].to_vec();
-                    let input: Vec<f32> = inputs.iter().flat_map(|row| take(row, heads.input_width())).collect();
-                    let phases: Vec<f32> = (0..rows).flat_map(|_| take(&phases, heads.head_dim)).collect();
-                    let last_positions = vec![(done + portion - 1) as i32; rows];
-                    let mut output = vec![f32::NAN; rows * portion * heads.output_width()];
-                    let attention = Attention {
-                        heads, input: &input, phases: &phases, last_positions: &last_positions, capacity,
-                        keys: Shared::new(&mut keys), values: Shared::new(&mut values), output: Shared::new(&mut output),
-                    };
-                    attention.compute(kernels, workers).unwrap();
-                    for (row, output) in output.chunks_exact(portion * heads.output_width()).enumerate() {
-                        let expected = &expected[row][done * heads.output_width()..];
-                        for (index, (&found, expected)) in output.iter().zip(expected).enumerate() {
-                            // Keys and values are rounded to 11 bits.
-                            prop_assert!((f64::from(found) - expected).abs() < 0.01, "{set}, {index}: expected {expected}, found {found}");
-                        }
-                    }
-                    done += portion;
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn an_attention_that_does_not_fit_is_refused_with_both_numbers() {
-    let heads = Heads { query: 1, key_value: 1, head_dim: 16 };
-    let (input, phases) = (vec![0.0; 48], vec![0.0; 16]);
-    let refuse = |last: i32, capacity: usize, cache: usize, wide: usize| {
-        let (mut keys, mut values, mut output) = (vec![0; cache], vec![0; cache], vec![0.0; wide]);
-        let last_positions = [last];
-        let attention = Attention {
-            heads,
-            input: &input,
-            phases: &phases,
-            last_positions: &last_positions,
-            capacity,
-            keys: Shared::new(&mut keys),
-            values: Shared::new(&mut values),
-            output: Shared::new(&mut output),
-        };
-        attention.compute(Kernels::of(InstructionSet::Plain).unwrap(), &Alone).unwrap_err()
-    };
-    assert_eq!(refuse(16, 16, 512, 16), "last position: expected one from 0 to 15, found 16");
-    assert_eq!(refuse(-1, 16, 512, 16), "last position: expected one from 0 to 15, found -1");
-    assert_eq!(refuse(0, 16, 500, 16), "bytes of the key cache: expected 512, found 500");
-    assert_eq!(refuse(0, 16, 512, 15), "output: expected 16, found 15");
-    assert!(refuse(0, 17, 544, 16).contains("room for 17"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use pupil_models::packed::{PackedShape, Precision};
 
-use super::{Activations, Attention, Heads, InstructionSet, Kernels, Linear, Shared, workers::Alone};
+use super::{Activations, Attention, CacheType, Heads, InstructionSet, Kernels, Linear, Shared, workers::Alone};
 
 /// A linear layer, repeated with matrices of its own so that together they outgrow the caches if wanted.
 #[derive(Debug)]
@@ -73,6 +73,7 @@ impl LayerWorkload {
 pub struct AttentionWorkload {
     kernels: &'static Kernels,
     heads: Heads,
+    cache: CacheType,
     last_position: i32,
     input: Vec<f32>,
     phases: Vec<f32>,
@@ -82,25 +83,27 @@ pub struct AttentionWorkload {
 }
 
 impl AttentionWorkload {
-    /// `sequence` new positions behind `past` others, for `[query heads, key heads, width of a head]`; `None` where the
-    /// instructions are not available.
+    /// `sequence` new positions behind `past` others in a cache of this type, for `[query heads, key heads, width of a
+    /// head]`; `None` where the instructions are not available.
     #[must_use]
     pub fn new(
         set: InstructionSet,
         [query, key_value, head_dim]: [usize; 3],
+        cache: CacheType,
         sequence: usize,
         past: usize,
     ) -> Option<Self> {
         let heads = Heads { query, key_value, head_dim };
-        let cache = vec![0; (past + sequence).next_multiple_of(16) * key_value * head_dim * 2];
+        let bytes = vec![0; key_value * cache.head_bytes(head_dim, past + sequence)];
         Some(Self {
             kernels: Kernels::of(set)?,
             heads,
+            cache,
             last_position: (past + sequence) as i32 - 1,
             input: numbers(sequence * heads.input_width()),
             phases: numbers(sequence * head_dim),
-            keys: cache.clone(),
-            values: cache,
+            keys: bytes.clone(),
+            values: bytes,
             output: vec![0.0; sequence * heads.output_width()],
         })
     }
@@ -115,7 +118,7 @@ impl AttentionWorkload {
             input: &self.input,
             phases: &self.phases,
             last_positions: &[self.last_position],
-            capacity: self.keys.len() / (self.heads.key_value * self.heads.head_dim * 2),
+            cache: self.cache,
             keys: Shared::new(&mut self.keys),
             values: Shared::new(&mut self.values),
             output: Shared::new(&mut self.output),

@@ -6,10 +6,11 @@ use std::num::NonZeroUsize;
 use serde::{Deserialize, Serialize};
 
 use super::Key;
+use crate::kernels::CacheType;
 use crate::machine;
 
 /// Version of the stored form.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// Most rows of a batch that a choice may name.
 pub const MOST_BATCH_ROWS: usize = 64;
@@ -22,8 +23,12 @@ pub struct Choice {
     pub threads: NonZeroUsize,
     /// Whether idle threads look for work for a while before they sleep.
     pub spinning: bool,
+    /// Whether every thread but the calling one is bound to a core of its own.
+    pub affinity: bool,
     /// Whether ONNX Runtime copies the weights into a layout of its own.
     pub prepacking: bool,
+    /// What keys and values are stored as.
+    pub cache: CacheType,
     /// Rows that batches are best answered in.
     pub batch_rows: NonZeroUsize,
 }
@@ -36,8 +41,12 @@ pub struct Candidate {
     pub threads: NonZeroUsize,
     /// Whether idle threads span.
     pub spinning: bool,
+    /// Whether they were bound to cores.
+    pub affinity: bool,
     /// Whether weights were pre-packed.
     pub prepacking: bool,
+    /// What keys and values were stored as.
+    pub cache: CacheType,
     /// Rows that were answered at once.
     pub rows: NonZeroUsize,
     /// Tokens of the prompt and of the completion.

@@ -6,17 +6,15 @@ use half::f16;
 use ort::memory::Allocator;
 use ort::session::{IoBinding, Session};
 use ort::value::{PrimitiveTensorElementType, Tensor};
-use pupil_models::config::StudentConfig;
-use pupil_models::format::WeightFormat;
 use pupil_models::graph::{self, ElementType};
-use pupil_models::packed::PANEL_ROWS;
 
+use super::layout::Layout;
 use super::lengths::Lengths;
 use super::native;
 use crate::backend::{BackendError, KeyValueCache, KeyValueRows};
 use crate::sampler::TokenId;
 
-/// Keys and values of some rows, `[rows, kv_heads, capacity, head_dim]` per layer, bound as both past and present.
+/// Keys and values of some rows, bound as both past and present.
 #[derive(Debug)]
 pub(super) struct Bound {
     pub(super) binding: IoBinding,
@@ -30,7 +28,7 @@ pub(super) struct Bound {
     buffers: Buffers,
 }
 
-/// Where the keys and the values lie that a binding keeps alive, `[rows, kv_heads, capacity, head_dim]` each.
+/// Where the keys and the values lie that a binding keeps alive, `[rows, heads, head_bytes]` each.
 #[derive(Debug)]
 pub(super) struct Buffers {
     /// One for the keys and one for the values of every layer.
@@ -40,8 +38,6 @@ pub(super) struct Buffers {
     pub(super) heads: usize,
     /// Bytes of the keys, or the values, of a row and head.
     pub(super) head_bytes: usize,
-    /// Bytes of a position of these.
-    pub(super) position_bytes: usize,
 }
 
 /// Keys and values of one sequence.
@@ -59,21 +55,14 @@ pub struct OnnxRows {
 }
 
 impl Bound {
-    fn new(
-        session: &Session,
-        config: &StudentConfig,
-        format: WeightFormat,
-        rows: usize,
-        capacity_tokens: usize,
-    ) -> ort::Result<Self> {
+    fn new(session: &Session, layout: &Layout, rows: usize, capacity_tokens: usize) -> ort::Result<Self> {
         let mut binding = session.create_binding()?;
-        let capacity = padded(format, capacity_tokens);
-        let buffers = if format.cache_element() == ElementType::Float16 {
-            bind_cache::<f16>(&mut binding, config, rows, capacity)?
+        let buffers = if layout.format.cache_element() == ElementType::Float16 {
+            bind_cache::<f16>(&mut binding, layout, rows, capacity_tokens)?
         } else {
-            bind_cache::<f32>(&mut binding, config, rows, capacity)?
+            bind_cache::<f32>(&mut binding, layout, rows, capacity_tokens)?
         };
-        let lengths = Lengths::new(&mut binding, rows, format)?;
+        let lengths = Lengths::new(&mut binding, rows, layout.format)?;
         let mut bound = Self {
             binding,
             input_ids: tensor([rows, 1], vec![0; rows])?,
@@ -85,7 +74,7 @@ impl Bound {
             buffers,
         };
         bound.binding.bind_input(graph::INPUT_IDS, &bound.input_ids)?;
-        let keep = if format.is_portable() { graph::NUM_LOGITS_TO_KEEP } else { graph::LOGITS_TO_KEEP };
+        let keep = if layout.format.is_portable() { graph::NUM_LOGITS_TO_KEEP } else { graph::LOGITS_TO_KEEP };
         bound.binding.bind_input(keep, &bound.logits_to_keep)?;
         Ok(bound)
     }
@@ -116,27 +105,21 @@ impl Bound {
     }
 }
 
-/// Positions that buffers have room for: the native attention keeps keys in groups of sixteen positions.
-pub(super) fn padded(format: WeightFormat, tokens: usize) -> usize {
-    if format.cache_element() == ElementType::Float16 { tokens.next_multiple_of(PANEL_ROWS) } else { tokens }
-}
-
 /// Binds a buffer for the keys and one for the values of every layer, each as input and output.
 fn bind_cache<T: PrimitiveTensorElementType + fmt::Debug + Clone + 'static>(
     binding: &mut IoBinding,
-    config: &StudentConfig,
+    layout: &Layout,
     rows: usize,
-    capacity: usize,
+    capacity_tokens: usize,
 ) -> ort::Result<Buffers> {
-    let shape = [rows, config.kv_heads, capacity, config.head_dim];
+    let shape = layout.shape(rows, capacity_tokens);
     let mut buffers = Buffers {
-        addresses: Vec::with_capacity(2 * config.layers),
+        addresses: Vec::with_capacity(2 * layout.layers()),
         rows,
-        heads: config.kv_heads,
-        head_bytes: capacity * config.head_dim * size_of::<T>(),
-        position_bytes: config.head_dim * size_of::<T>(),
+        heads: layout.heads(),
+        head_bytes: layout.head_bytes(capacity_tokens),
     };
-    for layer in 0..config.layers {
+    for layer in 0..layout.layers() {
         for (past, present) in [
             (graph::past_key(layer), graph::present_key(layer)),
             (graph::past_value(layer), graph::present_value(layer)),
@@ -151,13 +134,8 @@ fn bind_cache<T: PrimitiveTensorElementType + fmt::Debug + Clone + 'static>(
 }
 
 impl OnnxCache {
-    pub(super) fn new(
-        session: &Session,
-        config: &StudentConfig,
-        format: WeightFormat,
-        capacity_tokens: usize,
-    ) -> ort::Result<Self> {
-        Ok(Self { bound: Bound::new(session, config, format, 1, capacity_tokens)?, length_tokens: 0 })
+    pub(super) fn new(session: &Session, layout: &Layout, capacity_tokens: usize) -> ort::Result<Self> {
+        Ok(Self { bound: Bound::new(session, layout, 1, capacity_tokens)?, length_tokens: 0 })
     }
 
     /// Writes the inputs of a run that appends `tokens`.
@@ -185,14 +163,8 @@ impl KeyValueCache for OnnxCache {
 }
 
 impl OnnxRows {
-    pub(super) fn new(
-        session: &Session,
-        config: &StudentConfig,
-        format: WeightFormat,
-        rows: usize,
-        capacity_tokens: usize,
-    ) -> ort::Result<Self> {
-        Ok(Self { bound: Bound::new(session, config, format, rows, capacity_tokens)?, lengths: vec![0; rows] })
+    pub(super) fn new(session: &Session, layout: &Layout, rows: usize, capacity_tokens: usize) -> ort::Result<Self> {
+        Ok(Self { bound: Bound::new(session, layout, rows, capacity_tokens)?, lengths: vec![0; rows] })
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -218,13 +190,12 @@ impl OnnxRows {
     }
 
     /// Makes a row hold what `cache` holds.
-    pub(super) fn fork(&mut self, cache: &OnnxCache, row: usize, format: WeightFormat) -> Result<(), BackendError> {
+    pub(super) fn fork(&mut self, cache: &OnnxCache, row: usize, layout: &Layout) -> Result<(), BackendError> {
         let (found, capacity_tokens) = (cache.length_tokens, self.bound.capacity_tokens);
         if found > capacity_tokens {
             return Err(BackendError::Capacity { capacity_tokens, found });
         }
-        // Whole groups: sixteen keys lie interleaved.
-        native::copy_positions(&cache.bound.buffers, &mut self.bound.buffers, row, padded(format, found));
+        native::copy_heads(&cache.bound.buffers, &mut self.bound.buffers, row, layout.used_bytes(found));
         self.lengths[row] = found;
         Ok(())
     }

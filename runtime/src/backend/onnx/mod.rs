@@ -5,6 +5,7 @@
 //! allocated.
 
 mod cache;
+mod layout;
 mod lengths;
 mod library;
 mod native;
@@ -20,18 +21,22 @@ use ort::session::Session;
 use ort::value::Tensor;
 use pupil_models::bundle::{Bundle, GRAPH};
 use pupil_models::config::StudentConfig;
-use pupil_models::format::WeightFormat;
 
 use cache::Bound;
 pub use cache::{OnnxCache, OnnxRows};
+use layout::Layout;
 pub use library::{LibraryInfo, find_library};
 use operators::Machine;
 
 use super::{Backend, BackendError};
 use crate::error::LoadError;
-use crate::kernels::Kernels;
+use crate::kernels::{CacheType, Kernels};
+use crate::machine;
 use crate::options::{EngineOptions, Execution};
 use crate::sampler::TokenId;
+
+/// Key of the session's setting that binds threads to processors.
+const AFFINITIES: &str = "session.intra_op_thread_affinities";
 
 /// A student's graph, loaded into ONNX Runtime with its weights mapped.
 #[derive(Debug)]
@@ -39,7 +44,7 @@ pub struct OnnxBackend {
     session: Session,
     config: StudentConfig,
     execution: Execution,
-    format: WeightFormat,
+    layout: Layout,
     /// Logits of the last forward pass, `[rows, kept, vocab_size]`.
     logits: Tensor<f32>,
 }
@@ -54,13 +59,21 @@ impl OnnxBackend {
         let path = bundle.path(GRAPH);
         let format = bundle.manifest().weights;
         let execution = options.resolve(bundle);
+        if !CacheType::offered_by(format).contains(&execution.cache) {
+            return Err(LoadError::Cache { expected: execution.cache, format });
+        }
         let kernels = Kernels::of(execution.instruction_set)
             .ok_or(LoadError::Instructions { expected: execution.instruction_set })?;
-        let session = open_session(&environment, &path, kernels, &execution)
+        let cores = machine::physical_cores();
+        if execution.affinity && cores.len() < execution.threads.get() {
+            return Err(LoadError::Affinity { threads: execution.threads.get(), cores: cores.len() });
+        }
+        let session = open_session(&environment, &path, kernels, &execution, &cores)
             .map_err(|error| LoadError::Graph { path: path.clone(), reason: error.to_string() })?;
         signature::check(&path, &session, bundle.config(), format)?;
         let logits = logits_tensor(1, bundle.config().vocab_size)?;
-        Ok(Self { session, config: bundle.config().clone(), execution, format, logits })
+        let layout = Layout::new(bundle.config(), format, execution.cache);
+        Ok(Self { session, config: bundle.config().clone(), execution, layout, logits })
     }
 
     /// How the student is run.
@@ -88,7 +101,7 @@ impl Backend for OnnxBackend {
     }
 
     fn cache(&mut self, capacity_tokens: usize) -> Result<OnnxCache, BackendError> {
-        OnnxCache::new(&self.session, &self.config, self.format, capacity_tokens).map_err(|error| failed(&error))
+        OnnxCache::new(&self.session, &self.layout, capacity_tokens).map_err(|error| failed(&error))
     }
 
     fn forward(&mut self, tokens: &[TokenId], cache: &mut OnnxCache, keep: usize) -> Result<&[f32], BackendError> {
@@ -100,7 +113,7 @@ impl Backend for OnnxBackend {
     }
 
     fn rows(&mut self, rows: usize, capacity_tokens: usize) -> Result<OnnxRows, BackendError> {
-        OnnxRows::new(&self.session, &self.config, self.format, rows, capacity_tokens).map_err(|error| failed(&error))
+        OnnxRows::new(&self.session, &self.layout, rows, capacity_tokens).map_err(|error| failed(&error))
     }
 
     fn step_rows(&mut self, tokens: &[TokenId], rows: &mut OnnxRows) -> Result<&[f32], BackendError> {
@@ -113,12 +126,11 @@ impl Backend for OnnxBackend {
     }
 
     fn fork(&mut self, cache: &OnnxCache, rows: &mut OnnxRows, row: usize) -> Result<(), BackendError> {
-        rows.fork(cache, row, self.format)
+        rows.fork(cache, row, &self.layout)
     }
 
     fn cache_bytes(&self, rows: usize, capacity_tokens: usize) -> usize {
-        let position_bytes = self.config.kv_bytes_per_token(self.format.cache_element().bytes());
-        rows * cache::padded(self.format, capacity_tokens) * position_bytes
+        self.layout.bytes(rows, capacity_tokens)
     }
 }
 
@@ -127,16 +139,26 @@ fn open_session(
     path: &Path,
     kernels: &'static Kernels,
     execution: &Execution,
+    cores: &[usize],
 ) -> ort::Result<Session> {
     let threads = execution.threads.get();
-    Session::builder(environment)?
-        .with_operators(operators::domain(Machine { kernels, threads })?)?
+    let mut builder = Session::builder(environment)?
+        .with_operators(operators::domain(Machine { kernels, threads, cache: execution.cache })?)?
         .with_intra_threads(threads)?
         .with_intra_op_spinning(execution.spinning)?
         .with_inter_threads(1)?
-        .with_prepacking(execution.prepacking)?
-        // By path, never from memory: only then are the weights mapped.
-        .commit_from_file(path)
+        .with_prepacking(execution.prepacking)?;
+    if execution.affinity && threads > 1 {
+        builder = builder.with_config_entry(AFFINITIES, affinities(&cores[..threads]))?;
+    }
+    // By path, never from memory: only then are the weights mapped.
+    builder.commit_from_file(path)
+}
+
+/// What ONNX Runtime binds its threads by: a processor for each but the calling one, counted from 1. The first core is left
+/// to that one, which is the caller's own and bound to nothing.
+fn affinities(cores: &[usize]) -> String {
+    cores[1..].iter().map(|core| (core + 1).to_string()).collect::<Vec<_>>().join(";")
 }
 
 fn logits_tensor(keep: usize, vocab_size: usize) -> Result<Tensor<f32>, BackendError> {

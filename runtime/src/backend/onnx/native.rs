@@ -28,19 +28,18 @@ pub(super) fn run(session: &mut Session, binding: &IoBinding) -> ort::Result<()>
     }
 }
 
-/// Copies the first `positions` of the only row of `from` to row `row` of `to`, heads and layers being the same.
+/// Copies the first `bytes` of every head of the only row of `from` to row `row` of `to`.
 ///
 /// # Panics
-/// There is no such row, or one of the two has no room for that many positions, or they differ in shape.
-pub(super) fn copy_positions(from: &Buffers, to: &mut Buffers, row: usize, positions: usize) {
-    let bytes = positions * from.position_bytes;
-    assert!(bytes <= from.head_bytes.min(to.head_bytes) && row < to.rows, "a row with room for {positions} positions");
+/// There is no such row, or heads of one of the two have fewer bytes, or they differ in heads or layers.
+pub(super) fn copy_heads(from: &Buffers, to: &mut Buffers, row: usize, bytes: usize) {
+    assert!(bytes <= from.head_bytes.min(to.head_bytes) && row < to.rows, "a row with room for {bytes} bytes a head");
     assert_eq!((from.addresses.len(), from.heads), (to.addresses.len(), to.heads), "caches of one student");
     for (&from_address, &to_address) in from.addresses.iter().zip(&to.addresses) {
         for head in 0..from.heads {
             let (source, target) = (head * from.head_bytes, (row * to.heads + head) * to.head_bytes);
             // SAFETY: both tensors are kept alive by bindings that their caches own and lie in the CPU's memory; source and
-            // target lie within them (rows, heads and positions are checked above) and in different tensors, as each
+            // target lie within them (rows, heads and bytes are checked above) and in different tensors, as each
             // cache binds its own; nobody runs on them now, because their caches are borrowed.
             unsafe {
                 let source = std::ptr::with_exposed_provenance::<u8>(from_address).add(source);

@@ -15,7 +15,7 @@ use pupil_models::graph;
 use pupil_models::packed::{PackedShape, Precision};
 
 use super::tensors::{Tensors, Threads};
-use crate::kernels::{self, Activations, Attention, Heads, Kernels, Linear, Norm, Shared};
+use crate::kernels::{self, Activations, Attention, CacheType, Heads, Kernels, Linear, Norm, Shared};
 
 thread_local! {
     /// Prepared inputs of linear layers: one buffer serves all layers, because they run one after the other.
@@ -28,6 +28,8 @@ pub(super) struct Machine {
     pub(super) kernels: &'static Kernels,
     /// Threads of the session.
     pub(super) threads: usize,
+    /// What keys and values are stored as, whatever the graph declares.
+    pub(super) cache: CacheType,
 }
 
 /// The domain with all operators.
@@ -288,7 +290,7 @@ impl Kernel for AttentionKernel {
         let (input, phases, past, last_positions) = unsafe {
             (tensors.input::<f32>(0)?, tensors.input::<f32>(1)?, tensors.shape(2)?, tensors.input::<i32>(4)?)
         };
-        let [rows, kv_heads, capacity, head_dim] = past;
+        let [rows, kv_heads, _, head_dim] = past;
         require("rows of the cache", last_positions.len(), rows)?;
         require("key heads of the cache", self.heads.key_value, kv_heads)?;
         require("width of a head in the cache", self.heads.head_dim, head_dim)?;
@@ -308,7 +310,7 @@ impl Kernel for AttentionKernel {
             input,
             phases,
             last_positions,
-            capacity,
+            cache: self.machine.cache,
             keys: Shared::new(keys),
             values: Shared::new(values),
             output: Shared::new(output),

@@ -108,6 +108,13 @@ pub(crate) struct EngineArguments {
     /// Whether ONNX Runtime copies the weights into a layout of its own: long prompts are read faster, memory doubles
     #[arg(long, value_name = "ON|OFF", num_args = 0..=1, require_equals = true, default_missing_value = "on")]
     pub(crate) prepacking: Option<Switch>,
+    /// Whether threads are bound to a core each
+    #[arg(long, value_name = "ON|OFF")]
+    pub(crate) affinity: Option<Switch>,
+    /// What keys and values are stored as: float32, float16 or int8, which takes half of float16's memory and changes answers
+    /// now and then; by default float16 for a native bundle, and float32 for others, which offer nothing else
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) cache: Option<pupil_runtime::CacheType>,
     /// Pass over what `pupil tune` stored
     #[arg(long)]
     pub(crate) untuned: bool,
@@ -188,6 +195,9 @@ pub(crate) struct Tune {
     /// Most threads that are tried; by default as many as there are cores
     #[arg(long, value_name = "N")]
     pub(crate) most_threads: Option<NonZeroUsize>,
+    /// Try the int8 cache as well: it takes half the memory, and changes answers now and then
+    #[arg(long)]
+    pub(crate) allow_int8_cache: bool,
     /// Measure and show, but store nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

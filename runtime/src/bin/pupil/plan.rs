@@ -119,7 +119,9 @@ pub(crate) fn engine_options(arguments: &EngineArguments) -> EngineOptions {
     EngineOptions {
         threads: arguments.threads,
         spinning: arguments.spinning.map(on),
+        affinity: arguments.affinity.map(on),
         prepacking: arguments.prepacking.map(on),
+        cache: arguments.cache,
         untuned: arguments.untuned,
         instruction_set: arguments.instructions,
     }

@@ -6,11 +6,18 @@ use pupil_models::digest::Digest;
 
 use super::super::{Choice, MOST_BATCH_ROWS, SCHEMA};
 use super::*;
+use crate::kernels::CacheType;
 use crate::machine;
 
 fn entry() -> Entry {
-    let choice =
-        Choice { threads: NonZeroUsize::MIN, spinning: false, prepacking: true, batch_rows: NonZeroUsize::MIN };
+    let choice = Choice {
+        threads: NonZeroUsize::MIN,
+        spinning: false,
+        affinity: true,
+        prepacking: true,
+        cache: CacheType::Int8,
+        batch_rows: NonZeroUsize::MIN,
+    };
     Entry { schema: SCHEMA, key: Key::new(Digest::of(b"bundle"), "1.2.3"), choice, candidates: Vec::new() }
 }
 
@@ -97,7 +104,11 @@ fn impossible_values_are_passed_over() {
 
 #[test]
 fn another_schema_and_unknown_fields_are_passed_over() {
-    assert!(matches!(ignored_after(|entry| entry["schema"] = 2.into()), Ignored::Schema { found: 2 }));
+    for other in [SCHEMA - 1, SCHEMA + 1] {
+        let ignored = ignored_after(|entry| entry["schema"] = other.into());
+        assert!(matches!(ignored, Ignored::Schema { found } if found == u64::from(other)), "{ignored}");
+    }
+    assert!(matches!(ignored_after(|entry| entry["choice"]["cache"] = "int4".into()), Ignored::Corrupt(_)));
     assert!(matches!(ignored_after(|entry| entry["schema"] = "1".into()), Ignored::Corrupt(_)));
     assert!(matches!(ignored_after(|entry| entry["choice"]["turbo"] = true.into()), Ignored::Corrupt(_)));
 }

@@ -5,6 +5,7 @@ mod bandwidth;
 use std::num::NonZeroUsize;
 
 use pupil_models::bundle::Bundle;
+use pupil_runtime::CacheType;
 
 use super::figure::Figure;
 use super::plan::BenchPlan;
@@ -24,7 +25,7 @@ pub(super) fn measure(plan: &BenchPlan<'_>, bundle: &Bundle, report: &mut Report
         report.add(Measurement::Bandwidth, "GB/s", figure, about);
     }
     for &depth in &plan.depths {
-        let bytes = step_bytes(bundle, depth + plan.tokens / 2);
+        let bytes = step_bytes(bundle, depth + plan.tokens / 2, report.conditions.cache);
         let about = About { prompt_tokens: Some(depth), tokens: Some(plan.tokens), ..About::default() };
         report.add(Measurement::StepBytes, "MB", Some(Figure::once(bytes / 1e6)), about);
         report.add(Measurement::Ceiling, "tokens/s", Some(Figure::once(reachable * 1e9 / bytes)), about);
@@ -41,9 +42,9 @@ pub(super) fn measure(plan: &BenchPlan<'_>, bundle: &Bundle, report: &mut Report
 
 /// Bytes that a decode step at this depth reads: all weights, of an embedding table that is not the head as well only a
 /// row, and keys and values of the positions before.
-fn step_bytes(bundle: &Bundle, depth: usize) -> f64 {
+fn step_bytes(bundle: &Bundle, depth: usize, cache: Option<CacheType>) -> f64 {
     let config = bundle.config();
     let embedding = (config.vocab_size * config.hidden_size) as f64 / config.parameter_count() as f64;
     let read = if config.tied_head { 1.0 } else { 1.0 - embedding };
-    bundle.weights().len_bytes() as f64 * read + (depth * bundle.cache_bytes_per_token()) as f64
+    bundle.weights().len_bytes() as f64 * read + cache.map_or(0.0, |cache| cache.bytes_per_token(config) * depth as f64)
 }

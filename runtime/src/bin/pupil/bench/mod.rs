@@ -51,12 +51,17 @@ pub(crate) fn run(arguments: &Bench) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The load of the machine before anything is measured, if it is not quiet.
+pub(crate) fn load_of_others() -> Option<f64> {
+    // Half a core's worth of others is already more than what most differences are about.
+    sensors::load_average().filter(|load| *load > 0.5)
+}
+
 fn measure(plan: &BenchPlan<'_>) -> anyhow::Result<Report> {
     let bundle = Bundle::open(&plan.folder)?;
     let mut report = Report::new(plan, &bundle)?;
     let cores = report.conditions.cores;
-    // Half a core's worth of others is already more than what most differences are about.
-    if let Some(load) = sensors::load_average().filter(|load| *load > 0.5) {
+    if let Some(load) = load_of_others() {
         report.note(format!("the machine was not quiet: a load of {load} on {cores} cores when the bench began"));
     }
     ceiling::measure(plan, &bundle, &mut report);

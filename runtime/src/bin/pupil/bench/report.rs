@@ -38,6 +38,8 @@ impl Report {
             parameters: bundle.config().parameter_count(),
             threads: execution.threads.get(),
             spinning: execution.spinning,
+            cache: Some(execution.cache),
+            affinity: execution.affinity,
             prepacking: execution.prepacking,
             tuned: execution.tuned,
             instruction_set: execution.instruction_set.to_string(),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use pupil_models::digest::Digest;
+use pupil_runtime::CacheType;
 use serde::{Deserialize, Serialize};
 
 use super::figure::Figure;
@@ -81,6 +82,11 @@ pub(super) struct Conditions {
     pub(super) parameters: usize,
     pub(super) threads: usize,
     pub(super) spinning: bool,
+    /// Absent in files of versions that know one type only.
+    #[serde(default)]
+    pub(super) cache: Option<CacheType>,
+    #[serde(default)]
+    pub(super) affinity: bool,
     pub(super) prepacking: bool,
     /// Whether a stored tuning decided what was left open.
     pub(super) tuned: bool,
@@ -235,6 +241,8 @@ pub(super) mod tests {
                 parameters: 1000,
                 threads: 2,
                 spinning: true,
+                cache: Some(CacheType::Float32),
+                affinity: false,
                 prepacking: false,
                 tuned: false,
                 instruction_set: "plain".to_owned(),

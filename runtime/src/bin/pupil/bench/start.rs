@@ -93,7 +93,8 @@ fn spawn(plan: &BenchPlan<'_>, conditions: &Conditions) -> anyhow::Result<Child>
             "--instructions",
             &conditions.instruction_set,
         ])
-        .args(["--spinning", switch(conditions.spinning)])
+        .args(["--spinning", switch(conditions.spinning), "--affinity", switch(conditions.affinity)])
+        .args(conditions.cache.into_iter().flat_map(|cache| ["--cache", cache.name()]))
         .arg(format!("--prepacking={}", switch(conditions.prepacking)))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use pupil_runtime::CacheType;
+
 use super::report::Report;
 use super::row::{Conditions, Row};
 
@@ -49,11 +51,13 @@ pub(super) fn heading(conditions: &Conditions) -> [(&'static str, String); 3] {
         (
             "settings",
             format!(
-                "{} thread{}, spinning {}, pre-packing {}, {}{tuned}; pupil {}, ONNX Runtime {}",
+                "{} thread{}, spinning {}, affinity {}, pre-packing {}, cache {}, {}{tuned}; pupil {}, ONNX Runtime {}",
                 conditions.threads,
                 if conditions.threads == 1 { "" } else { "s" },
                 switch(conditions.spinning),
+                switch(conditions.affinity),
                 switch(conditions.prepacking),
+                conditions.cache.map_or("unknown", CacheType::name),
                 conditions.instruction_set,
                 conditions.runtime,
                 conditions.onnxruntime

@@ -28,6 +28,13 @@ pub(super) fn cheapest_of_best(medians: &[f64], cost: Cost) -> usize {
     medians.iter().position(|median| *median <= lowest * cost.margin()).unwrap_or(0)
 }
 
+/// Whether a candidate was faster than another in at least three quarters of the rounds, in which both took turns: where it
+/// was not, the machine was too restless to tell the two apart.
+pub(super) fn surely_faster(times: &[f64], others: &[f64]) -> bool {
+    let wins = times.iter().zip(others).filter(|(time, other)| time < other).count();
+    4 * wins >= 3 * times.len()
+}
+
 /// Numbers of threads up to `most`: all small ones, then about half as many again each time, and `most` itself.
 pub(crate) fn thread_counts(most: NonZeroUsize) -> impl Iterator<Item = NonZeroUsize> {
     let next = move |count: &NonZeroUsize| {
@@ -59,6 +66,13 @@ mod tests {
         assert_eq!(cheapest_of_best(&[10.0, 9.2], Cost::Memory), 0, "a second copy must gain more");
         assert_eq!(cheapest_of_best(&[10.0, 8.0], Cost::Memory), 1);
         assert_eq!(cheapest_of_best(&[10.0], Cost::Cores), 0);
+    }
+
+    #[test]
+    fn a_few_lucky_rounds_are_not_enough() {
+        assert!(surely_faster(&[1.0, 1.0, 1.0, 9.0], &[2.0; 4]));
+        assert!(!surely_faster(&[1.0, 1.0, 9.0, 9.0], &[2.0; 4]));
+        assert!(!surely_faster(&[2.0; 4], &[2.0; 4]));
     }
 
     #[test]

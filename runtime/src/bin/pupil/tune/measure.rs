@@ -7,9 +7,9 @@ use pupil_models::bundle::Bundle;
 use pupil_runtime::backend::onnx::OnnxBackend;
 use pupil_runtime::backend::{Backend, BackendError};
 use pupil_runtime::tuning::Candidate;
-use pupil_runtime::{EngineOptions, LoadError, PREFILL_TOKENS, TokenId};
+use pupil_runtime::{CacheType, EngineOptions, LoadError, PREFILL_TOKENS, TokenId};
 
-use crate::bench::{median, most_probable, synthetic_prompt};
+use crate::bench::{most_probable, synthetic_prompt};
 
 /// About a question of a reasoning task and its rationale.
 const PROMPT_TOKENS: usize = 64;
@@ -22,7 +22,9 @@ const CACHE_ELEMENT_BYTES: usize = size_of::<f32>();
 pub(super) struct Setting {
     pub(super) threads: NonZeroUsize,
     pub(super) spinning: bool,
+    pub(super) affinity: bool,
     pub(super) prepacking: bool,
+    pub(super) cache: CacheType,
     pub(super) rows: NonZeroUsize,
 }
 
@@ -118,23 +120,27 @@ impl Setting {
         let options = EngineOptions {
             threads: Some(self.threads),
             spinning: Some(self.spinning),
+            affinity: Some(self.affinity),
             prepacking: Some(self.prepacking),
+            cache: Some(self.cache),
             untuned: true,
             instruction_set: None,
         };
         OnnxBackend::load(bundle, &options)
     }
 
-    /// The median round, shared among the rows.
-    pub(super) fn per_row_ms(&self, times: &[f64]) -> f64 {
-        median(times.to_vec()) / self.rows.get() as f64
+    /// Its rounds, each shared among the rows.
+    pub(super) fn per_row_ms(&self, times: &[f64]) -> Vec<f64> {
+        times.iter().map(|time| time / self.rows.get() as f64).collect()
     }
 
     pub(super) fn candidate(&self, workload: &Workload, rounds_ms: Vec<f64>) -> Candidate {
         Candidate {
             threads: self.threads,
             spinning: self.spinning,
+            affinity: self.affinity,
             prepacking: self.prepacking,
+            cache: self.cache,
             rows: self.rows,
             prompt_tokens: workload.prompt.len(),
             completion_tokens: workload.completion_tokens,
