@@ -22,6 +22,17 @@ impl BlockFit {
         (nearest_integer(weight / self.scale, low, high) + f32::from(self.zero_point)) as i8
     }
 
+    /// Appends the integers nearest to `weights`.
+    pub(super) fn push_integers(self, format: BlockFormat, weights: &[f32], integers: &mut Vec<i8>) {
+        if self.scale == 0.0 {
+            integers.resize(integers.len() + weights.len(), self.zero_point);
+            return;
+        }
+        let ((low, high), zero) = (self.steps(format), f32::from(self.zero_point));
+        let integer = |weight: &f32| (nearest_integer(weight / self.scale, low, high) + zero) as i32 as i8;
+        integers.extend(weights.iter().map(integer));
+    }
+
     /// The least and the largest number of steps from zero.
     #[inline]
     pub(super) fn steps(self, format: BlockFormat) -> (f32, f32) {

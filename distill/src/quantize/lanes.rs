@@ -66,7 +66,7 @@ impl Trials {
     }
 
     #[inline(always)]
-    fn computed(block: &Block<'_>, candidates: &[BlockFit]) -> Self {
+    pub(super) fn computed(block: &Block<'_>, candidates: &[BlockFit]) -> Self {
         let none = [f32::INFINITY; LANES];
         let empty =
             Group { zero_points: [0; LANES], scales: none, errors: none, refitted_scales: none, refitted_errors: none };
