@@ -38,13 +38,27 @@ impl Digest {
     ///
     /// # Errors
     /// The reader's error.
-    pub fn of_reader(mut reader: impl Read) -> io::Result<Self> {
+    pub fn of_reader(reader: impl Read) -> io::Result<Self> {
+        Self::of_reader_watched(reader, |_| Ok(()))
+    }
+
+    /// As [`Self::of_reader`]; `watch` is told the bytes of each piece, and ends the work with an error.
+    ///
+    /// # Errors
+    /// The reader's error, or that of `watch`.
+    pub fn of_reader_watched(
+        mut reader: impl Read,
+        mut watch: impl FnMut(usize) -> io::Result<()>,
+    ) -> io::Result<Self> {
         let mut hasher = Sha256::new();
         let mut buffer = vec![0; 1 << 16];
         loop {
             match reader.read(&mut buffer)? {
                 0 => return Ok(Self(hasher.finalize().into())),
-                count => hasher.update(&buffer[..count]),
+                count => {
+                    hasher.update(&buffer[..count]);
+                    watch(count)?;
+                }
             }
         }
     }
@@ -102,5 +116,18 @@ mod tests {
         assert_eq!(Digest::of(b"").to_string(), published);
         assert_eq!(Digest::of_reader(io::empty()).unwrap(), published.parse().unwrap());
         assert!("sha256:e3b0".parse::<Digest>().is_err());
+    }
+
+    #[test]
+    fn whoever_watches_sees_every_byte_and_can_stop() {
+        let bytes = vec![7; 200_000];
+        let mut seen = 0;
+        let watched = Digest::of_reader_watched(bytes.as_slice(), |count| {
+            seen += count;
+            Ok(())
+        });
+        assert_eq!((watched.unwrap(), seen), (Digest::of(&bytes), bytes.len()));
+        let stopped = Digest::of_reader_watched(bytes.as_slice(), |_| Err(io::Error::other("enough")));
+        assert_eq!(stopped.unwrap_err().to_string(), "enough");
     }
 }

@@ -76,6 +76,7 @@ fn write(target: &Path, tokenizer: &str) {
             checkpoint: Digest::of(&weights),
         },
         parity: None,
+        calibration: None,
         files: writer.records().unwrap(),
     };
     writer.write_manifest(&manifest).unwrap();

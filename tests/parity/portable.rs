@@ -268,12 +268,13 @@ fn calibrated_bundles_are_the_same_each_time() {
     let samples: Vec<Vec<u32>> = (1..20).map(|start| (start..start + 40).collect()).collect();
     let mut written = Vec::new();
     for calibration in [Calibration::None, Calibration::Scales, Calibration::Compensation] {
-        let plan = || CalibrationPlan { calibration, samples: samples.clone() };
+        let plan = || CalibrationPlan { calibration, samples: samples.clone(), file: None };
         let (first, second) = (root.path().join("first"), root.path().join("second"));
         export(&checkpoint, PortableWeights::Four, plan(), &first);
         export(&checkpoint, PortableWeights::Four, plan(), &second);
         let bytes = fs::read(first.join(WEIGHTS)).unwrap();
         assert!(bytes == fs::read(second.join(WEIGHTS)).unwrap(), "{calibration:?}");
+        assert_eq!(Manifest::read(&first).unwrap().calibration, plan().record(), "{calibration:?}");
         assert!(!written.contains(&bytes), "{calibration:?} changes something");
         written.push(bytes);
     }

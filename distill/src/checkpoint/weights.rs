@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -58,13 +58,27 @@ impl CheckpointWeights {
     /// # Errors
     /// A file cannot be read.
     pub fn digest(&self) -> Result<Digest, BundleError> {
+        self.digest_watched(|_| Ok(()))
+    }
+
+    /// As [`Self::digest`]; `watch` is told the bytes of each piece, and ends the work with an error.
+    ///
+    /// # Errors
+    /// A file cannot be read, or `watch` has had enough.
+    pub fn digest_watched(&self, watch: impl FnMut(usize) -> io::Result<()>) -> Result<Digest, BundleError> {
         let mut whole: Box<dyn Read> = Box::new(std::io::empty());
         for path in self.paths() {
             let file = File::open(path).map_err(|source| BundleError::Read { path: path.to_owned(), source })?;
             whole = Box::new(whole.chain(file));
         }
         let path = || self.paths().next().unwrap_or(Path::new(WEIGHTS)).to_owned();
-        Digest::of_reader(whole).map_err(|source| BundleError::Read { path: path(), source })
+        Digest::of_reader_watched(whole, watch).map_err(|source| BundleError::Read { path: path(), source })
+    }
+
+    /// Size of the files.
+    #[must_use]
+    pub fn len_bytes(&self) -> usize {
+        self.files.iter().map(WeightsFile::len_bytes).sum()
     }
 
     /// Refuses NaN and infinite weights; reads every byte.

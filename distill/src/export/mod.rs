@@ -23,7 +23,7 @@ pub mod weights;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use pupil_models::bundle::{BundleWriter, Manifest};
+use pupil_models::bundle::{BundleWriter, Calibrated, Manifest};
 use pupil_models::contract::ReasoningContract;
 use pupil_models::format::WeightFormat;
 
@@ -83,6 +83,12 @@ pub trait FormWriter: std::fmt::Debug {
     /// # Errors
     /// A weight is missing or cannot be stored, or the file cannot be written.
     fn write(&self, form: &Form, checkpoint: &Checkpoint, bundle: &BundleWriter) -> Result<WeightFormat, ExportError>;
+
+    /// What rounding to `form` knows about the inputs of the layers, for the manifest.
+    fn calibration(&self, form: &Form) -> Option<Calibrated> {
+        let _ = form;
+        None
+    }
 }
 
 /// Exports a checkpoint as a bundle: in float32, or in the form that the plan asks for.

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 
 use prost::Message;
-use pupil_models::bundle::{BundleWriter, GENAI_CONFIG, GRAPH, WEIGHTS, WeightsFile};
+use pupil_models::bundle::{BundleWriter, Calibrated, GENAI_CONFIG, GRAPH, WEIGHTS, WeightsFile};
 use pupil_models::family::NativeMatrix;
 use pupil_models::format::WeightFormat;
 use pupil_models::packed::Precision;
@@ -65,6 +65,15 @@ impl FormWriter for NativeForms {
         let model = build(config, format, &WeightsFile::open(&path)?)?;
         bundle.add(GRAPH, &model.encode_to_vec())?;
         Ok(format)
+    }
+
+    fn calibration(&self, form: &Form) -> Option<Calibrated> {
+        match form.weights() {
+            WeightFormat::Float32 | WeightFormat::Native(Precision::Sixteen) => None,
+            WeightFormat::Native(Precision::Four | Precision::Eight) | WeightFormat::Portable(_) => {
+                self.calibration.record()
+            }
+        }
     }
 }
 

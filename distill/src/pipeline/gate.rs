@@ -66,7 +66,7 @@ impl Run<'_> {
         if gate.calibration == Calibration::None {
             return Ok(CalibrationPlan::default());
         }
-        Ok(CalibrationPlan::new(gate.calibration, &sample::read(&self.path(SAMPLES))?))
+        Ok(CalibrationPlan::read(gate.calibration, &self.path(SAMPLES))?)
     }
 
     /// The examples that the trainer learned nothing about, in the order of the samples.

@@ -15,12 +15,30 @@ impl BlockFit {
     /// The integer nearest to `weight`.
     #[must_use]
     pub fn integer(self, format: BlockFormat, weight: f32) -> i8 {
-        let (low, high) = format.range();
         if self.scale == 0.0 {
             return self.zero_point;
         }
-        let integer = (weight / self.scale).round_ties_even() + f32::from(self.zero_point);
-        integer.clamp(f32::from(low), f32::from(high)) as i8
+        let (low, high) = self.steps(format);
+        (nearest_integer(weight / self.scale, low, high) + f32::from(self.zero_point)) as i8
+    }
+
+    /// Appends the integers nearest to `weights`.
+    pub(super) fn push_integers(self, format: BlockFormat, weights: &[f32], integers: &mut Vec<i8>) {
+        if self.scale == 0.0 {
+            integers.resize(integers.len() + weights.len(), self.zero_point);
+            return;
+        }
+        let ((low, high), zero) = (self.steps(format), f32::from(self.zero_point));
+        let integer = |weight: &f32| (nearest_integer(weight / self.scale, low, high) + zero) as i32 as i8;
+        integers.extend(weights.iter().map(integer));
+    }
+
+    /// The least and the largest number of steps from zero.
+    #[inline]
+    pub(super) fn steps(self, format: BlockFormat) -> (f32, f32) {
+        let (low, high) = format.range();
+        let zero = f32::from(self.zero_point);
+        (f32::from(low) - zero, f32::from(high) - zero)
     }
 
     /// What `integer` stands for.
@@ -37,6 +55,18 @@ impl BlockFit {
         };
         weights.iter().zip(importance).map(one).sum()
     }
+}
+
+/// The integer from `low` to `high` that is nearest to `value`, of two equally near ones the even one; for magnitudes below 2²².
+///
+/// Written so that a loop over it needs nothing but additions and comparisons.
+#[inline]
+pub(super) fn nearest_integer(value: f32, low: f32, high: f32) -> f32 {
+    // From here on neighbours are 1 apart, so the sum is rounded to an integer.
+    const INTEGERS: f32 = 12_582_912.0;
+    let value = if value > low { value } else { low };
+    let value = if value < high { value } else { high };
+    (value + INTEGERS) - INTEGERS
 }
 
 /// The fit that just covers `weights`: what rounding to nearest takes.

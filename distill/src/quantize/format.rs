@@ -81,10 +81,10 @@ pub enum ScaleType {
 impl ScaleType {
     /// The largest scale: of float32 the one of which 512 steps, more than any integer takes, are still finite.
     #[must_use]
-    pub fn largest(self) -> f64 {
+    pub fn largest(self) -> f32 {
         match self {
-            Self::Float16 => f16::MAX.to_f64(),
-            Self::Float32 => f64::from(f32::MAX) / 512.0,
+            Self::Float16 => f16::MAX.to_f32_const(),
+            Self::Float32 => f32::MAX / 512.0,
         }
     }
 
@@ -93,16 +93,53 @@ impl ScaleType {
     /// A scale that would vanish becomes the smallest there is: rounding to it loses less than losing the block.
     #[must_use]
     pub fn nearest(self, scale: f64) -> f32 {
-        let (rounded, least) = match self {
-            Self::Float16 => (f16::from_f64(scale).to_f32(), f16::MIN_POSITIVE_SUBNORMAL.to_f32()),
-            // Below the normal numbers an inverse would overflow.
-            Self::Float32 => (scale as f32, f32::MIN_POSITIVE),
-        };
-        if f64::from(rounded.abs()) > self.largest() {
-            return f32::INFINITY.copysign(rounded);
-        }
-        if scale != 0.0 && rounded.abs() < least { least.copysign(scale as f32) } else { rounded }
+        let [nearest] = self.nearest_each([scale]);
+        nearest
     }
+
+    /// As [`Self::nearest`], of several.
+    // Inlined into the search it keeps the compiler from using vectors in the loop that leads to the scales: 1.3 times the time.
+    #[inline(never)]
+    pub(super) fn nearest_each<const N: usize>(self, scales: [f64; N]) -> [f32; N] {
+        let mut found = [0.0; N];
+        match self {
+            Self::Float16 => {
+                let least = f16::MIN_POSITIVE_SUBNORMAL.to_f32_const();
+                for (found, scale) in found.iter_mut().zip(scales) {
+                    *found = bounded(scale, to_float16(scale as f32), least, self.largest());
+                }
+            }
+            Self::Float32 => {
+                for (found, scale) in found.iter_mut().zip(scales) {
+                    // Below the normal numbers an inverse would overflow.
+                    *found = bounded(scale, scale as f32, f32::MIN_POSITIVE, self.largest());
+                }
+            }
+        }
+        found
+    }
+}
+
+/// `rounded`, which is `scale` in some type: of a magnitude of `least` or more unless `scale` is zero, infinite above `largest`.
+#[inline]
+fn bounded(scale: f64, rounded: f32, least: f32, largest: f32) -> f32 {
+    let magnitude = rounded.abs();
+    let magnitude = if scale != 0.0 && magnitude < least { least } else { magnitude };
+    let magnitude = if magnitude > largest { f32::INFINITY } else { magnitude };
+    magnitude.copysign(scale as f32)
+}
+
+/// The nearest float16, ties to even; 65536 where there is none. Plain arithmetic, so that loops over it are vectorised.
+#[inline]
+fn to_float16(value: f32) -> f32 {
+    /// Of `f16`'s significand, 13 bits fewer than that of `f32`.
+    const DROPPED: u32 = 13;
+    let bits = value.to_bits();
+    let half = (1 << (DROPPED - 1)) - 1 + (bits >> DROPPED & 1);
+    let normal = f32::from_bits((bits + half) >> DROPPED << DROPPED);
+    // Subnormal numbers are multiples of 2⁻²⁴, which is the distance of neighbours from 1/2 on.
+    let subnormal = ((value.abs() + 0.5) - 0.5).copysign(value);
+    if value.abs() < f16::MIN_POSITIVE.to_f32_const() { subnormal } else { normal }
 }
 
 /// How a row of weights becomes integers, block by block: `weight ≈ scale · (integer − zero_point)`.

@@ -81,9 +81,10 @@ impl QuantizedMatrix {
             let importance = importance.map_or(&uniform[..block.len()], |all| &all[index * length..][..block.len()]);
             fits.push(self.fit(block, fitting, importance)?);
         }
-        let integers =
-            row.iter().enumerate().map(|(column, &weight)| fits[column / length].integer(self.format, weight));
-        let integers: Vec<i8> = integers.collect();
+        let mut integers = Vec::with_capacity(row.len());
+        for (block, fit) in row.chunks(length).zip(&fits) {
+            fit.push_integers(self.format, block, &mut integers);
+        }
         self.push_rounded(&integers, &fits);
         Ok(())
     }

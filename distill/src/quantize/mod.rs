@@ -13,9 +13,12 @@ mod error;
 pub mod float16;
 pub mod fold;
 pub mod format;
+mod lanes;
 mod matrix;
 mod quantizer;
 pub mod search;
+#[cfg(test)]
+mod search_tests;
 pub mod stock;
 #[cfg(test)]
 mod tests;

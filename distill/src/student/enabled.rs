@@ -32,7 +32,7 @@ impl ReferenceStudent {
         tch::set_num_threads(threads as i32);
         let config = checkpoint.config().clone();
         let table = pupil_models::family::weights(&config);
-        let weights = FlatWeights::new(&table, &checkpoint.weights().flat_values(&table)?)?;
+        let weights = FlatWeights::read(&table, checkpoint.weights())?;
         let rotary = Rotary::new(&config)?;
         Ok(Self { config, weights, rotary })
     }

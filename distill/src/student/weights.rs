@@ -3,7 +3,13 @@
 use std::collections::HashMap;
 
 use pupil_models::family::WeightShape;
-use tch::{TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
+
+use super::StudentError;
+use crate::checkpoint::CheckpointWeights;
+
+/// Values that are read at a time.
+const CHUNK: usize = 1 << 20;
 
 /// Every weight in one buffer.
 #[derive(Debug)]
@@ -17,7 +23,28 @@ pub(crate) struct FlatWeights {
 impl FlatWeights {
     /// Copies `values`, laid out in the order of `table`, into a buffer `[number of weights]`.
     pub(crate) fn new(table: &[WeightShape], values: &[f32]) -> Result<Self, TchError> {
-        let flat = Tensor::f_from_slice(values)?;
+        Self::of(table, Tensor::f_from_slice(values)?)
+    }
+
+    /// Reads the weights of `table` out of a checkpoint, a few at a time, so that they are in memory once.
+    pub(crate) fn read(table: &[WeightShape], weights: &CheckpointWeights) -> Result<Self, StudentError> {
+        let count = |weight: &WeightShape| weight.shape.iter().product::<usize>();
+        let total: usize = table.iter().map(count).sum();
+        let flat = Tensor::f_empty([total as i64], (Kind::Float, Device::Cpu))?;
+        let (mut first, mut values) = (0, Vec::with_capacity(CHUNK));
+        for weight in table {
+            for start in (0..count(weight)).step_by(CHUNK) {
+                values.clear();
+                weights.read(&weight.name, start..count(weight).min(start + CHUNK), &mut values)?;
+                let mut place = flat.f_narrow(0, first, values.len() as i64)?;
+                place.f_copy_(&Tensor::f_from_slice(&values)?)?;
+                first += values.len() as i64;
+            }
+        }
+        Ok(Self::of(table, flat)?)
+    }
+
+    fn of(table: &[WeightShape], flat: Tensor) -> Result<Self, TchError> {
         let mut views = Vec::with_capacity(table.len());
         let mut by_name = HashMap::with_capacity(table.len());
         let mut start = 0;

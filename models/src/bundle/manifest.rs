@@ -32,6 +32,9 @@ pub struct Manifest {
     /// Proof that the graph computes what the trainer computed; absent if nobody compared them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parity: Option<Parity>,
+    /// What rounding knew about the inputs of the layers; absent if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibrated>,
     /// Size and digest of every file but the manifest.
     pub files: BTreeMap<String, FileRecord>,
 }
@@ -46,6 +49,29 @@ pub struct Provenance {
     pub created_by: String,
     /// Digest of the checkpoint's weights.
     pub checkpoint: Digest,
+}
+
+/// What the student read before its weights were rounded, and what that was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibrated {
+    /// What the statistics of the inputs were for.
+    pub method: CalibrationMethod,
+    /// Training samples that the student read.
+    pub samples: usize,
+    /// Digest of the file that they were taken from; absent if they were from none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<Digest>,
+}
+
+/// What statistics of the inputs of the layers are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CalibrationMethod {
+    /// The choice of scales: an error in a channel that carries much counts more.
+    Scales,
+    /// Errors are made up for by weights that were not rounded yet.
+    Compensation,
 }
 
 /// Size and digest of a file.

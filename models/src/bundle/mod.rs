@@ -14,11 +14,12 @@ mod weights;
 mod writer;
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 pub use check::check_checkpoint;
 pub use error::BundleError;
-pub use manifest::{FORMAT_VERSION, FileRecord, Manifest, Provenance};
+pub use manifest::{Calibrated, CalibrationMethod, FORMAT_VERSION, FileRecord, Manifest, Provenance};
 pub use parity::{AnswerFlips, Gate, GreedyAgreement, LogitError, Parity, Rung, Spread};
 pub use weights::{TensorRange, WeightsFile};
 pub use writer::BundleWriter;
@@ -205,6 +206,14 @@ fn check_digest(path: &Path, record: &FileRecord) -> Result<(), BundleError> {
 }
 
 fn digest_of_file(path: &Path) -> Result<Digest, BundleError> {
+    watched_digest_of_file(path, &mut |_| Ok(()))
+}
+
+/// As [`digest_of_file`]; `watch` is told the bytes of each piece, and ends the work with an error.
+fn watched_digest_of_file(
+    path: &Path,
+    watch: &mut dyn FnMut(usize) -> io::Result<()>,
+) -> Result<Digest, BundleError> {
     let file = File::open(path).map_err(|source| BundleError::read(path, source))?;
-    Digest::of_reader(file).map_err(|source| BundleError::read(path, source))
+    Digest::of_reader_watched(file, watch).map_err(|source| BundleError::read(path, source))
 }

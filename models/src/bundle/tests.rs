@@ -98,3 +98,17 @@ fn damaged_tables_are_refused_when_opened_or_verified() {
     fs::remove_file(&tables).unwrap();
     assert_eq!(Bundle::open(&path).unwrap_err().code(), "E_IO");
 }
+
+#[test]
+fn a_manifest_tells_of_a_calibration_and_of_none_as_it_did_before_there_was_one() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tiny");
+    let text = fs::read_to_string(fixture.join(MANIFEST)).unwrap();
+    let mut manifest = Manifest::read(&fixture).unwrap();
+    assert_eq!(manifest.calibration, None);
+    assert_eq!(serde_json::to_string_pretty(&manifest).unwrap(), text.trim_end());
+    let file = Some(Digest::of(b"samples"));
+    manifest.calibration = Some(Calibrated { method: CalibrationMethod::Compensation, samples: 128, file });
+    let text = serde_json::to_string(&manifest).unwrap();
+    assert!(text.contains(r#""calibration":{"method":"compensation","samples":128,"file":"sha256:"#), "{text}");
+    assert_eq!(serde_json::from_str::<Manifest>(&text).unwrap(), manifest);
+}

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{BundleError, FileRecord, MANIFEST, Manifest, TOKENIZER, TOKENIZER_TABLES, digest_of_file};
+use super::{BundleError, FileRecord, MANIFEST, Manifest, TOKENIZER, TOKENIZER_TABLES, watched_digest_of_file};
 use crate::durable;
 use crate::tokenizer::{self, NotDerived};
 
@@ -61,13 +62,22 @@ impl BundleWriter {
 
     /// Sizes and digests of the files added so far.
     pub fn records(&self) -> Result<BTreeMap<String, FileRecord>, BundleError> {
+        self.records_watched(&mut |_| Ok(()))
+    }
+
+    /// As [`Self::records`], for large files; `watch` is told how many bytes were read since it was told last, and ends the work
+    /// with an error.
+    pub fn records_watched(
+        &self,
+        watch: &mut dyn FnMut(usize) -> io::Result<()>,
+    ) -> Result<BTreeMap<String, FileRecord>, BundleError> {
         let entries = fs::read_dir(&self.staging).map_err(|source| BundleError::read(&self.staging, source))?;
         let mut records = BTreeMap::new();
         for entry in entries {
             let path = entry.map_err(|source| BundleError::read(&self.staging, source))?.path();
             let bytes = fs::metadata(&path).map_err(|source| BundleError::read(&path, source))?.len();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            records.insert(name, FileRecord { bytes, sha256: digest_of_file(&path)? });
+            records.insert(name, FileRecord { bytes, sha256: watched_digest_of_file(&path, watch)? });
         }
         records.remove(MANIFEST);
         Ok(records)

@@ -178,8 +178,8 @@ fn export_foreign(args: &ExportArgs, checkpoint: &Path, contract: &Path, out: &P
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let interrupt = Interrupt::on_signals()?;
     let asked = spread(examples, args.questions);
-    let samples = args.samples.as_deref().map(sample::read).transpose()?;
-    let calibration = CalibrationPlan::new(args.calibration, samples.as_deref().unwrap_or_default());
+    let read = |path| CalibrationPlan::read(args.calibration, path);
+    let calibration = args.samples.as_deref().map(read).transpose()?.unwrap_or_default();
     let writer = NativeForms::new(threads, interrupt.clone(), calibration);
     let plan = ExportPlan {
         checkpoint,

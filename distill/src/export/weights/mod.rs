@@ -22,8 +22,6 @@ use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::safetensors_writer::{SafetensorsWriter, TensorEntry};
 
-const MEGABYTE: u64 = 1_000_000;
-
 /// What is written, and who may stop it.
 #[derive(Clone, Copy, Debug)]
 pub struct WeightsPlan<'a> {
@@ -50,8 +48,7 @@ struct Output {
 impl Output {
     fn create(plan: &WeightsPlan<'_>, entries: &[TensorEntry]) -> Result<Self, ExportError> {
         let writer = SafetensorsWriter::create(plan.path, entries).map_err(|source| failed(plan.path, source))?;
-        let megabytes = entries.iter().map(TensorEntry::bytes).sum::<usize>() as u64 / MEGABYTE;
-        let bar = Progress::new("weights", "MB", megabytes, 0);
+        let bar = Progress::of_bytes("weights", entries.iter().map(TensorEntry::bytes).sum::<usize>() as u64);
         Ok(Self { path: plan.path.to_owned(), writer, bar, interrupt: plan.interrupt.clone() })
     }
 
@@ -61,7 +58,7 @@ impl Output {
             return Err(ExportError::Interrupted);
         }
         self.writer.write_all(bytes).map_err(|source| failed(&self.path, source))?;
-        self.bar.move_to(self.writer.written_bytes() as u64 / MEGABYTE);
+        self.bar.move_to(self.writer.written_bytes() as u64);
         Ok(())
     }
 

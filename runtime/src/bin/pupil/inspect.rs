@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use pupil_models::bundle::{Bundle, WEIGHTS};
+use pupil_models::bundle::{Bundle, CalibrationMethod, WEIGHTS};
 use serde_json::{Value, json};
 
 use crate::args::OneBundle;
@@ -70,6 +70,7 @@ fn rows(bundle: &Bundle) -> Vec<(&'static str, String)> {
         ("parameters", format!("{} ({})", config.parameter_count(), manifest.weights)),
         ("size", format!("{total} bytes, of which weights {weights}")),
         ("stored as", stored_as(bundle)),
+        ("calibration", calibration(bundle)),
         (
             "context",
             format!("{} tokens, {} bytes of cache each", config.context_tokens, bundle.cache_bytes_per_token()),
@@ -87,6 +88,17 @@ fn rows(bundle: &Bundle) -> Vec<(&'static str, String)> {
         ("contract", contract.digest().to_string()),
         ("parity", parity),
     ]
+}
+
+/// What rounding knew about the inputs of the layers.
+fn calibration(bundle: &Bundle) -> String {
+    let Some(calibrated) = bundle.manifest().calibration else { return "none".to_owned() };
+    let method = match calibrated.method {
+        CalibrationMethod::Scales => "scales",
+        CalibrationMethod::Compensation => "compensation",
+    };
+    let file = calibrated.file.map_or(String::new(), |file| format!(" of {file}"));
+    format!("{method}, on {} samples{file}", calibrated.samples)
 }
 
 /// How many bytes of weights there are of each kind.
