@@ -84,9 +84,9 @@ pub fn cores() -> usize {
 pub fn physical_cores() -> Vec<usize> {
     let read = |path: String| fs::read_to_string(path).ok();
     let Some(status) = read("/proc/self/status".to_owned()) else { return Vec::new() };
-    let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).map_or(Vec::new(), numbers);
+    let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).map_or(Vec::new(), listed);
     let siblings = |cpu: usize| read(format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"));
-    first_of_cores(&allowed, |cpu| siblings(cpu).map(|list| numbers(&list)))
+    first_of_cores(&allowed, |cpu| siblings(cpu).map(|list| listed(&list)))
 }
 
 /// The first of the allowed processors of each core; one whose siblings are not known is a core of its own.
@@ -98,12 +98,12 @@ fn first_of_cores(allowed: &[usize], siblings: impl Fn(usize) -> Option<Vec<usiz
 }
 
 /// The numbers of a list such as `0-3,8`; empty if it is none.
-fn numbers(list: &str) -> Vec<usize> {
+fn listed(text: &str) -> Vec<usize> {
     let range = |part: &str| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         Some(first.parse::<usize>().ok()?..=last.parse::<usize>().ok()?)
     };
-    let ranges: Option<Vec<_>> = list.trim().split(',').map(range).collect();
+    let ranges: Option<Vec<_>> = text.trim().split(',').map(range).collect();
     ranges.unwrap_or_default().into_iter().flatten().collect()
 }
 
@@ -113,9 +113,9 @@ mod tests {
 
     #[test]
     fn a_core_is_counted_once() {
-        assert_eq!(numbers("0-3,8\n"), [0, 1, 2, 3, 8]);
-        assert_eq!(numbers("\t5"), [5]);
-        assert_eq!(numbers("").len() + numbers("0-x").len(), 0);
+        assert_eq!(listed("0-3,8\n"), [0, 1, 2, 3, 8]);
+        assert_eq!(listed("\t5"), [5]);
+        assert_eq!(listed("").len() + listed("0-x").len(), 0);
         // Cores of two processors each: 0 and 4, 1 and 5, …
         let siblings = |cpu: usize| Some(vec![cpu % 4, cpu % 4 + 4]);
         assert_eq!(first_of_cores(&[0, 1, 4, 5, 6], siblings), [0, 1, 6]);

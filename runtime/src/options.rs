@@ -37,6 +37,7 @@ pub struct EngineOptions {
 
 /// How a student is run, everything decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "switches that do not depend on each other")]
 pub struct Execution {
     /// Threads that compute.
     pub threads: NonZeroUsize,

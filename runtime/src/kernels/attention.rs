@@ -141,9 +141,9 @@ impl Attention<'_> {
         equal("output", tokens * self.heads.output_width(), self.output.len())?;
         equal("bytes of the key cache", self.rows() * kv_heads * self.head_bytes(), self.keys.len())?;
         equal("bytes of the value cache", self.keys.len(), self.values.len())?;
-        let (least, capacity) = (self.sequence().saturating_sub(1), self.capacity());
-        match self.last_positions.iter().find(|&&last| last < 0 || !(least..capacity).contains(&(last as usize))) {
-            Some(last) => Err(format!("last position: expected one from {least} and below {capacity}, found {last}")),
+        let (first, capacity) = (self.sequence().saturating_sub(1), self.capacity());
+        match self.last_positions.iter().find(|&&last| last < 0 || !(first..capacity).contains(&(last as usize))) {
+            Some(last) => Err(format!("last position: expected one from {first} and below {capacity}, found {last}")),
             None => Ok(()),
         }
     }

@@ -74,6 +74,7 @@ pub(super) enum Measurement {
 
 /// How often, on what and by what something was measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "switches that do not depend on each other")]
 pub(super) struct Conditions {
     pub(super) bundle: PathBuf,
     pub(super) bundle_digest: Digest,

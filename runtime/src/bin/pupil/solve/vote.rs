@@ -18,6 +18,7 @@ struct Voted<'v> {
 }
 
 /// Holds the vote and prints it: with `json` as one line, with the question's number if there are several.
+#[expect(clippy::option_option, reason = "whether JSON is wanted, and if so whether questions are numbered")]
 pub(super) fn hold(
     engine: &mut Engine,
     question: &str,
