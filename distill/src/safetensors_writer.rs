@@ -60,6 +60,15 @@ impl SafetensorsWriter {
         Ok(Self { file, expected_bytes: end, written_bytes: 0 })
     }
 
+    /// Brings what was written so far to the disk.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.file.flush()?;
+        self.file.get_ref().sync_data()
+    }
+
     /// Bytes of tensors so far.
     #[must_use]
     pub fn written_bytes(&self) -> usize {

@@ -102,7 +102,8 @@ fn manifest(
         provenance: Provenance {
             name: plan.name.to_owned(),
             created_by: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
-            checkpoint: digests.unless_interrupted(checkpoint.weights().digest_watched(|bytes| digests.watch(bytes)))?,
+            checkpoint: digests
+                .unless_interrupted(checkpoint.weights().digest_watched(|bytes| digests.watch(bytes)))?,
         },
         parity: None,
         calibration: None,
@@ -147,6 +148,7 @@ mod tests {
     use std::num::NonZeroUsize;
 
     use pupil_models::contract::ReasoningContract;
+    use pupil_models::format::PortableWeights;
     use pupil_models::preset::Preset;
 
     use super::*;
@@ -178,8 +180,10 @@ mod tests {
         let stopped = manifest(&plan, &checkpoint, WeightFormat::Float32, &writer, &interrupt);
         assert!(matches!(stopped, Err(ExportError::Interrupted)), "{stopped:?}");
         drop(writer);
-        let stopped = Staged::write(&plan, &checkpoint, &Form::FOUR, &interrupt);
-        assert!(matches!(stopped, Err(ExportError::Interrupted)), "{stopped:?}");
+        for form in [Form::FOUR, Form::Uniform(WeightFormat::Portable(PortableWeights::Four))] {
+            let stopped = Staged::write(&plan, &checkpoint, &form, &interrupt);
+            assert!(matches!(stopped, Err(ExportError::Interrupted)), "{stopped:?}");
+        }
         assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1);
     }
 }

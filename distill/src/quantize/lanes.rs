@@ -1,5 +1,9 @@
 #![expect(unsafe_code, reason = "the same loops compiled for the registers that the machine has")]
-#![expect(clippy::inline_always, reason = "only inside a function compiled for wide registers is a loop compiled for them")]
+#![expect(
+    clippy::inline_always,
+    reason = "only inside a function compiled for wide registers is a loop compiled for them"
+)]
+#![expect(clippy::needless_range_loop, reason = "a lane is an index into several arrays at once")]
 //! Candidates side by side: rounding a block costs little, and is done for several scales at once.
 
 use super::block::{BlockFit, nearest_integer};
@@ -20,7 +24,10 @@ pub(super) struct Block<'a> {
 
 impl<'a> Block<'a> {
     pub(super) fn new(format: BlockFormat, weights: &'a [f32], importance: &'a [f32]) -> Self {
-        assert!(weights.len() <= 128 && weights.len() == importance.len(), "at most 128 weights, each with its importance");
+        assert!(
+            weights.len() <= 128 && weights.len() == importance.len(),
+            "at most 128 weights, each with its importance"
+        );
         Self { format, weights, importance }
     }
 

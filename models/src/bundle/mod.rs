@@ -210,10 +210,7 @@ fn digest_of_file(path: &Path) -> Result<Digest, BundleError> {
 }
 
 /// As [`digest_of_file`]; `watch` is told the bytes of each piece, and ends the work with an error.
-fn watched_digest_of_file(
-    path: &Path,
-    watch: &mut dyn FnMut(usize) -> io::Result<()>,
-) -> Result<Digest, BundleError> {
+fn watched_digest_of_file(path: &Path, watch: &mut dyn FnMut(usize) -> io::Result<()>) -> Result<Digest, BundleError> {
     let file = File::open(path).map_err(|source| BundleError::read(path, source))?;
     Digest::of_reader_watched(file, watch).map_err(|source| BundleError::read(path, source))
 }

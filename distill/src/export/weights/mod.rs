@@ -22,6 +22,9 @@ use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::safetensors_writer::{SafetensorsWriter, TensorEntry};
 
+/// Bytes after which the disk is waited for: nobody has to wait for gigabytes when the bundle is sealed or given up.
+const SYNCED_BYTES: usize = 64 << 20;
+
 /// What is written, and who may stop it.
 #[derive(Clone, Copy, Debug)]
 pub struct WeightsPlan<'a> {
@@ -57,7 +60,11 @@ impl Output {
         if self.interrupt.is_requested() {
             return Err(ExportError::Interrupted);
         }
+        let piece = self.writer.written_bytes() / SYNCED_BYTES;
         self.writer.write_all(bytes).map_err(|source| failed(&self.path, source))?;
+        if self.writer.written_bytes() / SYNCED_BYTES > piece {
+            self.writer.sync().map_err(|source| failed(&self.path, source))?;
+        }
         self.bar.move_to(self.writer.written_bytes() as u64);
         Ok(())
     }

@@ -10,6 +10,7 @@ use safetensors::tensor::Dtype;
 use super::{Output, Rounding, WeightsPlan};
 use crate::checkpoint::CheckpointWeights;
 use crate::export::ExportError;
+use crate::interrupt::Interrupt;
 use crate::quantize::float16::to_float16;
 use crate::quantize::{Bits, BlockFormat};
 use crate::safetensors_writer::{ALIGNMENT, TensorEntry};
@@ -74,7 +75,8 @@ fn write_matrix(
     rounding: &impl Rounding,
     output: &mut Output,
 ) -> Result<(), ExportError> {
-    let packing = Packing { matrix, shape: matrix.packed(rounding.precision(matrix)), weights: plan.weights, rounding };
+    let (shape, interrupt) = (matrix.packed(rounding.precision(matrix)), plan.interrupt);
+    let packing = Packing { matrix, shape, weights: plan.weights, rounding, interrupt };
     let mut scales = Vec::with_capacity(packing.shape.panels() * packing.shape.panel_scale_bytes());
     let batch = plan.threads.get() * PANELS_OF_A_THREAD;
     for start in (0..packing.shape.panels()).step_by(batch) {
@@ -94,6 +96,7 @@ struct Packing<'a, R> {
     shape: PackedShape,
     weights: &'a CheckpointWeights,
     rounding: &'a R,
+    interrupt: &'a Interrupt,
 }
 
 impl<R: Rounding> Packing<'_, R> {
@@ -106,12 +109,17 @@ impl<R: Rounding> Packing<'_, R> {
                 let first = range.start + index * share;
                 scope.spawn(move || {
                     for (offset, slot) in slots.iter_mut().enumerate() {
-                        *slot = self.panel(first + offset);
+                        *slot = self.panel_unless_interrupted(first + offset);
                     }
                 });
             }
         });
         panels.into_iter().collect()
+    }
+
+    /// Asked before each panel: several of a wide matrix take a while.
+    fn panel_unless_interrupted(&self, panel: usize) -> Result<Panel, ExportError> {
+        if self.interrupt.is_requested() { Err(ExportError::Interrupted) } else { self.panel(panel) }
     }
 
     fn panel(&self, panel: usize) -> Result<Panel, ExportError> {

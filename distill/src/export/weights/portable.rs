@@ -7,6 +7,7 @@ use safetensors::tensor::Dtype;
 use super::{Output, Rounding, WeightsPlan};
 use crate::export::ExportError;
 use crate::export::stock::{Body, StockFormat};
+use crate::interrupt::Interrupt;
 use crate::quantize::stock::{ChannelMatrix, pack_integers, pack_zero_points};
 use crate::quantize::{BlockFormat, QuantizeError, QuantizedMatrix};
 use crate::safetensors_writer::TensorEntry;
@@ -174,7 +175,8 @@ fn write_blocks(
         for first in (0..*rows).step_by(batch) {
             let mut values = Vec::new();
             plan.weights.read(source, first * part.columns..(first + batch).min(*rows) * part.columns, &mut values)?;
-            let panels = Panels { source, columns: part.columns, format, rounding };
+            let (columns, interrupt) = (part.columns, plan.interrupt);
+            let panels = Panels { source, columns, format, rounding, interrupt };
             let mut integers = Vec::new();
             for panel in panels.round(&values, plan.threads.get()) {
                 let panel = panel.map_err(|error| error.in_rows_from(first))?;
@@ -195,10 +197,12 @@ struct Panels<'a, R> {
     columns: usize,
     format: BlockFormat,
     rounding: &'a R,
+    interrupt: &'a Interrupt,
 }
 
 impl<R: Rounding> Panels<'_, R> {
-    /// Rounds `values`, `[rows, columns]`, on several threads; the result does not depend on how many.
+    /// Rounds `values`, `[rows, columns]`, on several threads; the result does not depend on how many. Interrupted, it leaves the
+    /// last ones out.
     fn round(&self, values: &[f32], threads: usize) -> Vec<Result<QuantizedMatrix, QuantizeError>> {
         let panels: Vec<&[f32]> = values.chunks(PANEL_ROWS * self.columns).collect();
         let share = panels.len().div_ceil(threads).max(1);
@@ -207,6 +211,10 @@ impl<R: Rounding> Panels<'_, R> {
             for (index, (slots, panels)) in rounded.chunks_mut(share).zip(panels.chunks(share)).enumerate() {
                 scope.spawn(move || {
                     for (offset, (slot, panel)) in slots.iter_mut().zip(panels).enumerate() {
+                        // What is missing then is not missed: nothing more is written.
+                        if self.interrupt.is_requested() {
+                            return;
+                        }
                         let first = (index * share + offset) * PANEL_ROWS;
                         let panel = self.rounding.round(self.source, self.columns, self.format, panel);
                         *slot = Some(panel.map_err(|error| error.in_rows_from(first)));
