@@ -19,7 +19,7 @@ const MARGIN: f32 = 1.0 + 1.0 / 32768.0;
 /// is the activation-aware error of Lin et al. 2024 (AWQ), for inputs that are not correlated.
 ///
 /// Candidates are told apart in float32, many at a time; what float32 cannot tell apart is decided in float64. Only where
-/// squared errors leave float32's range may a candidate within [`MARGIN`] of the best be taken for it.
+/// squared errors leave float32's range may a candidate that is hardly worse than the best be taken for it.
 ///
 /// # Panics
 /// If there are more than 128 weights, or another number of importances.
