@@ -18,18 +18,29 @@ pub(crate) struct Choice {
 pub(crate) struct Sampler {
     sampling: Sampling,
     random: SplitMix64,
-    candidates: Vec<(f32, TokenId)>,
+    candidates: Candidates,
+}
+
+/// Tokens that may be drawn, with what their probabilities are proportional to.
+///
+/// A vocabulary is long and is gone through for every token of every row, so that the passes are loops over plain numbers.
+#[derive(Clone, Debug, Default)]
+struct Candidates {
+    /// `exp(scaled logit − largest)` of every token, by id.
+    weights: Vec<f32>,
+    /// Only where not every token may be drawn: weights and ids of those that may, the most probable first.
+    ranked: Vec<(f32, TokenId)>,
 }
 
 impl Sampler {
     pub(crate) fn new(sampling: Sampling) -> Self {
         let seed = if let Sampling::Random { seed, .. } = sampling { seed } else { 0 };
-        Self { sampling, random: SplitMix64(seed), candidates: Vec::new() }
+        Self { sampling, random: SplitMix64(seed), candidates: Candidates::default() }
     }
 
     /// The same sampling from another seed.
     pub(crate) fn reseeded(&self, seed: u64) -> Self {
-        Self { sampling: self.sampling, random: SplitMix64(seed), candidates: Vec::new() }
+        Self { sampling: self.sampling, random: SplitMix64(seed), candidates: Candidates::default() }
     }
 
     /// Chooses a token.
@@ -41,47 +52,93 @@ impl Sampler {
         let token = match self.sampling {
             Sampling::Greedy => greedy,
             Sampling::Random { temperature, top_k, top_p, .. } => {
-                let most = logits[greedy as usize];
-                self.candidates.clear();
-                self.candidates.extend(logits.iter().zip(0..).map(|(&logit, id)| ((logit - most) / temperature, id)));
-                if let Some(top_k) = top_k.map(std::num::NonZero::get).filter(|&top_k| top_k < logits.len()) {
-                    self.candidates.select_nth_unstable_by(top_k - 1, by_probability);
-                    self.candidates.truncate(top_k);
+                self.candidates.weigh(logits, logits[greedy as usize], temperature);
+                let share = self.random.uniform();
+                match (top_k, top_p.filter(|&top_p| top_p < 1.0)) {
+                    (None, None) => self.candidates.draw(share),
+                    (top_k, top_p) => {
+                        let most = top_k.map_or(logits.len(), |top_k| top_k.get().min(logits.len()));
+                        self.candidates.draw_ranked(most, top_p.unwrap_or(1.0), share)
+                    }
                 }
-                self.draw(top_p.unwrap_or(1.0))
             }
         };
-        Ok(Choice { token, logprob: log_probability(logits, token) })
+        Ok(Choice { token, logprob: log_probability(logits, logits[greedy as usize], token) })
+    }
+}
+
+impl Candidates {
+    fn weigh(&mut self, logits: &[f32], largest: f32, temperature: f32) {
+        self.weights.clear();
+        self.weights.extend(logits.iter().map(|&logit| exponential((logit - largest) / temperature)));
     }
 
-    /// Draws one of the candidates, whose first parts are scaled logits below their maximum 0.
-    fn draw(&mut self, top_p: f32) -> TokenId {
+    /// The token at which `share`, in `[0, 1)`, of all weight is passed.
+    fn draw(&self, share: f64) -> TokenId {
+        let left = share * total(&self.weights);
+        pass(left, self.weights.iter().copied().zip(0..))
+    }
+
+    /// As [`Self::draw`], among the `most` most probable tokens, and of these the fewest that have `top_p` of their weight.
+    fn draw_ranked(&mut self, most: usize, top_p: f32, share: f64) -> TokenId {
+        self.ranked.clear();
+        self.ranked.extend(self.weights.iter().copied().zip(0..));
+        if most < self.ranked.len() {
+            self.ranked.select_nth_unstable_by(most - 1, by_probability);
+            self.ranked.truncate(most);
+        }
         if top_p < 1.0 {
-            self.candidates.sort_unstable_by(by_probability);
+            let wanted = f64::from(top_p) * self.ranked.iter().map(|&(weight, _)| f64::from(weight)).sum::<f64>();
+            keep_nucleus(&mut self.ranked, wanted);
         } else {
-            // An order that does not depend on how the selection above left them.
-            self.candidates.sort_unstable_by_key(|&(_, id)| id);
+            // An order that does not depend on how the selection left them.
+            self.ranked.sort_unstable_by_key(|&(_, id)| id);
         }
-        let whole: f64 = self.candidates.iter().map(|&(logit, _)| f64::from(logit).exp()).sum();
-        if top_p < 1.0 {
-            let mut mass = 0.0;
-            let reached = self.candidates.iter().position(|&(logit, _)| {
-                mass += f64::from(logit).exp();
-                mass >= whole * f64::from(top_p)
-            });
-            self.candidates.truncate(reached.map_or(self.candidates.len(), |last| last + 1));
+        let kept: f64 = self.ranked.iter().map(|&(weight, _)| f64::from(weight)).sum();
+        pass(share * kept, self.ranked.iter().copied())
+    }
+}
+
+/// Keeps the fewest most probable candidates that together weigh `wanted`, the most probable first.
+fn keep_nucleus(candidates: &mut Vec<(f32, TokenId)>, wanted: f64) {
+    // Nearly always a few suffice, and sorting all would take longer than everything else.
+    let mut sorted = 64;
+    loop {
+        let end = sorted.min(candidates.len());
+        if end < candidates.len() {
+            candidates.select_nth_unstable_by(end - 1, by_probability);
         }
-        let kept: f64 = self.candidates.iter().map(|&(logit, _)| f64::from(logit).exp()).sum();
-        let mut left = self.random.uniform() * kept;
-        for &(logit, id) in &self.candidates {
-            left -= f64::from(logit).exp();
-            if left < 0.0 {
-                return id;
-            }
+        candidates[..end].sort_unstable_by(by_probability);
+        let mut mass = 0.0;
+        let reached = candidates[..end].iter().position(|&(weight, _)| {
+            mass += f64::from(weight);
+            mass >= wanted
+        });
+        if let Some(last) = reached {
+            candidates.truncate(last + 1);
+            return;
+        }
+        if end == candidates.len() {
+            return;
+        }
+        sorted *= 8;
+    }
+}
+
+/// The first candidate at which the weights so far exceed `left`.
+fn pass(mut left: f64, candidates: impl Iterator<Item = (f32, TokenId)>) -> TokenId {
+    let mut last = 0;
+    for (weight, id) in candidates {
+        left -= f64::from(weight);
+        if left < 0.0 {
+            return id;
         }
         // Rounding can leave a crumb; it belongs to the last candidate that has any probability.
-        self.candidates.iter().rev().find(|(logit, _)| logit.exp() > 0.0).map_or(0, |&(_, id)| id)
+        if weight > 0.0 {
+            last = id;
+        }
     }
+    last
 }
 
 /// Most probable first, of equals the lowest id.
@@ -91,23 +148,54 @@ fn by_probability(left: &(f32, TokenId), right: &(f32, TokenId)) -> std::cmp::Or
 }
 
 fn most_probable(logits: &[f32]) -> Result<TokenId, f32> {
-    let mut best = (f32::NEG_INFINITY, 0);
-    for (&logit, id) in logits.iter().zip(0..) {
-        if !logit.is_finite() {
-            return Err(logit);
-        }
-        if logit > best.0 {
-            best = (logit, id);
-        }
+    if let Some(&bad) = logits.iter().find(|logit| !logit.is_finite()) {
+        return Err(bad);
     }
-    Ok(best.1)
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    Ok(logits.iter().position(|&logit| logit == largest).unwrap_or(0) as TokenId)
 }
 
-/// `logit - log Σ exp(logits)`, stable because the maximum is taken out first.
-fn log_probability(logits: &[f32], token: TokenId) -> f32 {
-    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.iter().map(|&logit| f64::from((logit - most).exp())).sum();
-    (f64::from(logits[token as usize] - most) - sum.ln()) as f32
+/// `logit - log Σ exp(logits)`, stable because the largest is taken out first.
+fn log_probability(logits: &[f32], largest: f32, token: TokenId) -> f32 {
+    let sum = total_of(logits, |logit| exponential(logit - largest));
+    (f64::from(logits[token as usize] - largest) - sum.ln()) as f32
+}
+
+fn total(weights: &[f32]) -> f64 {
+    total_of(weights, |weight| weight)
+}
+
+/// `Σ of(value)`, in an order that can be computed side by side.
+fn total_of(values: &[f32], of: impl Fn(f32) -> f32) -> f64 {
+    let mut sums = [0.0f64; 8];
+    let chunks = values.chunks_exact(8);
+    let rest: f64 = chunks.remainder().iter().map(|&value| f64::from(of(value))).sum();
+    for chunk in chunks {
+        for (sum, &value) in sums.iter_mut().zip(chunk) {
+            *sum += f64::from(of(value));
+        }
+    }
+    sums.iter().sum::<f64>() + rest
+}
+
+/// `exp(x)` for `x ≤ 0`, within 2e-7 of it; 0 below -87.
+///
+/// `x = n · ln 2 + r` with `|r| ≤ ln 2 / 2`, and Cephes' polynomial for `exp(r)`: without branches, unlike the library's, so
+/// that a whole vocabulary is computed several numbers at a time.
+fn exponential(x: f32) -> f32 {
+    const LN_2_HIGH: f32 = 0.693_359_4;
+    const LN_2_LOW: f32 = -2.121_944_4e-4;
+    // Adding it rounds to a whole number, which then lies in the lowest bits.
+    const ROUNDING: f32 = 12_582_912.0;
+    let clamped = x.max(-87.0);
+    let shifted = clamped * std::f32::consts::LOG2_E + ROUNDING;
+    let n = shifted - ROUNDING;
+    let r = clamped - n * LN_2_HIGH - n * LN_2_LOW;
+    let polynomial = [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_6e-1, 0.5];
+    let tail = polynomial.into_iter().fold(1.987_569_1e-4, |sum: f32, term| sum * r + term);
+    let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(1.0f32.to_bits()));
+    let value = (tail * r * r + r + 1.0) * power;
+    if x < -87.0 { 0.0 } else { value }
 }
 
 /// `SplitMix64` (Steele, Lea and Flood 2014): 64 bits of state, ample for choosing tokens.
@@ -156,6 +244,36 @@ mod tests {
     fn a_logit_that_is_not_finite_is_reported() {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             assert!(Sampler::new(Sampling::Greedy).choose(&[0.0, bad]).is_err());
+        }
+    }
+
+    #[test]
+    fn exponentials_are_those_of_the_library() {
+        for step in 0..=87_000 {
+            let x = -(step as f32) / 1000.0;
+            let expected = f64::from(x).exp();
+            let found = f64::from(exponential(x));
+            assert!((found - expected).abs() <= 2e-7 * expected, "{x}: {found} and {expected}");
+        }
+        assert_eq!((exponential(0.0), exponential(-0.0), exponential(-87.1), exponential(-1e38)), (1.0, 1.0, 0.0, 0.0));
+    }
+
+    #[test]
+    fn a_nucleus_is_what_sorting_everything_gives() {
+        let mut random = SplitMix64(3);
+        for (count, spread) in [(10, 5.0), (3000, 2.0), (3000, 0.01), (3000, 30.0)] {
+            let weights = (0..count).map(|id| (exponential((-random.uniform() * spread) as f32), id));
+            let candidates: Vec<(f32, TokenId)> = weights.collect();
+            for top_p in [1e-6, 0.3, 0.9, 0.999] {
+                let whole: f64 = candidates.iter().map(|&(weight, _)| f64::from(weight)).sum();
+                let mut found = candidates.clone();
+                keep_nucleus(&mut found, top_p * whole);
+                let mut sorted = candidates.clone();
+                sorted.sort_unstable_by(by_probability);
+                assert_eq!(found, sorted[..found.len()]);
+                let mass = |kept: &[(f32, TokenId)]| kept.iter().map(|&(weight, _)| f64::from(weight)).sum::<f64>();
+                assert!(mass(&found) >= top_p * whole && mass(&found[..found.len() - 1]) < top_p * whole);
+            }
         }
     }
 
