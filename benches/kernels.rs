@@ -15,11 +15,19 @@ const SHAPE: [usize; 2] = [1536, 576];
 const COPIES: usize = 200;
 /// Tokens of a prompt.
 const PROMPT: usize = 64;
+/// Rows of a vote.
+const BATCH: usize = 8;
 /// Query heads, key heads and width of a head of SmolLM2-135M.
 const HEADS: [usize; 3] = [9, 3, 64];
 
 fn layers(criterion: &mut Criterion) {
-    for (name, tokens, copies) in [("row, cached", 1, 1), ("row, from memory", 1, COPIES), ("prompt", PROMPT, 1)] {
+    let cases = [
+        ("row, cached", 1, 1),
+        ("row, from memory", 1, COPIES),
+        ("batch, from memory", BATCH, COPIES),
+        ("prompt", PROMPT, 1),
+    ];
+    for (name, tokens, copies) in cases {
         let mut group = criterion.benchmark_group(name);
         group.sample_size(20);
         for set in InstructionSet::ALL {

@@ -170,7 +170,9 @@ fn client_round(completions: usize, place: &Path) -> Round {
     let start = Instant::now();
     let mut run = teaching.start(&[]);
     let mut resident = Vec::new();
+    let mut peak = 0;
     while run.goes_on() {
+        peak = memory(run.id(), "VmHWM").unwrap_or(peak);
         if served.replies() >= completions * (resident.len() + 1) / 10 {
             resident.extend(memory(run.id(), "VmRSS"));
         }
@@ -188,6 +190,6 @@ fn client_round(completions: usize, place: &Path) -> Round {
         client_cpu,
         server_cpu: finish.cpu,
         resident,
-        peak: finished.peak_bytes,
+        peak,
     }
 }

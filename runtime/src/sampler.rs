@@ -152,7 +152,7 @@ fn most_probable(logits: &[f32]) -> Result<TokenId, f32> {
         return Err(bad);
     }
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    Ok(logits.iter().position(|&logit| logit == largest).unwrap_or(0) as TokenId)
+    Ok(logits.iter().position(|&logit| logit >= largest).unwrap_or(0) as TokenId)
 }
 
 /// `logit - log Σ exp(logits)`, stable because the largest is taken out first.

@@ -10,4 +10,5 @@ mod cache;
 mod ends;
 mod onnx;
 mod stream;
+mod threads;
 mod vote;

@@ -56,7 +56,7 @@ pub(crate) struct Finished {
     pub(crate) code: Option<i32>,
     /// Everything that it printed.
     pub(crate) printed: String,
-    /// The most memory that it was seen to hold.
+    /// The most anonymous memory that it was seen to hold.
     pub(crate) peak_bytes: u64,
 }
 
@@ -208,7 +208,7 @@ impl Running {
 
     /// Whether it has not ended yet.
     pub(crate) fn goes_on(&mut self) -> bool {
-        self.peak_bytes = self.peak_bytes.max(peak(self.child.id()).unwrap_or(0));
+        self.peak_bytes = self.peak_bytes.max(held(self.child.id()).unwrap_or(0));
         self.child.try_wait().unwrap().is_none()
     }
 
@@ -237,18 +237,19 @@ impl Running {
     }
 }
 
-/// The most memory that a child has held as the program that it was started for, in bytes; `None` before and after.
+/// What a child holds of its own (anonymous memory) as the program that it was started for, in bytes; `None` before and after.
 ///
+/// Pages of files do not count: how many of a linked library's are there is up to the system, which can take them back.
 /// A child that is started by `vfork` lives in the memory of its parent until `execve` gives it its own: before that its status
-/// tells of the parent, and of every peak that the parent ever had.
-pub(crate) fn peak(child: u32) -> Option<u64> {
+/// tells of the parent.
+pub(crate) fn held(child: u32) -> Option<u64> {
     let program = |process: &str| fs::read_link(format!("/proc/{process}/exe")).ok();
     // Never the parent's again once it is another one's, so that this comes first.
     let has_own_memory = program(&child.to_string())? != program("self")?;
-    has_own_memory.then(|| memory(child, "VmHWM")).flatten()
+    has_own_memory.then(|| memory(child, "RssAnon")).flatten()
 }
 
-/// A line of a process's status, such as `VmHWM`, in bytes.
+/// A line of a process's status, such as `RssAnon`, in bytes.
 pub(crate) fn memory(process: u32, name: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;

@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::checks::MOST_BYTES;
-use crate::teaching::{Finished, Settings, Teaching, memory, peak};
+use crate::teaching::{Finished, Settings, Teaching, held, memory};
 use crate::{checks, server};
 
 /// More than any child may hold.
@@ -21,7 +21,7 @@ fn peak_from(mut child: Child, least: u64) -> u64 {
     let start = Instant::now();
     let mut found = 0;
     while found < least && start.elapsed() < Duration::from_secs(30) {
-        found = found.max(peak(child.id()).unwrap_or(0));
+        found = found.max(held(child.id()).unwrap_or(0));
         std::thread::sleep(Duration::from_millis(1));
     }
     child.kill().unwrap();
@@ -47,11 +47,11 @@ fn a_child_that_holds_too_much_is_found_out() {
 
 #[test]
 fn what_the_parent_holds_does_not_count() {
-    let held = std::hint::black_box(vec![1_u8; PARENT_BYTES]);
+    let ballast = std::hint::black_box(vec![1_u8; PARENT_BYTES]);
     let own = std::process::id();
-    assert!(memory(own, "VmHWM").unwrap() > MOST_BYTES);
+    assert!(memory(own, "RssAnon").unwrap() > MOST_BYTES);
     // A process that runs this program's code is no child that has got to its own yet.
-    assert_eq!(peak(own), None);
+    assert_eq!(held(own), None);
     let server = server::Server::start(server::Conduct::good(), "");
     let teaching = Teaching::new(Settings { questions: 20, ..Settings::default() }, &server.url());
     for _ in 0..10 {
@@ -59,5 +59,5 @@ fn what_the_parent_holds_does_not_count() {
         assert!(finished.peak_bytes > 1 << 20, "nothing was measured");
         checks::memory_is_bounded(&finished);
     }
-    drop(held);
+    drop(ballast);
 }

@@ -14,6 +14,7 @@ mod signature;
 mod tensors;
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use ort::environment::Environment;
 use ort::memory::Allocator;
@@ -152,7 +153,23 @@ fn open_session(
         builder = builder.with_config_entry(AFFINITIES, affinities(&cores[..threads]))?;
     }
     // By path, never from memory: only then are the weights mapped.
-    builder.commit_from_file(path)
+    after_the_first(|| builder.commit_from_file(path))
+}
+
+/// Creates a session; until one has been created, one at a time.
+///
+/// A session enters the domain of its operators into a table of the whole process if it is not there yet. ONNX Runtime looks
+/// and enters in two steps, so that of two first sessions at once one fails.
+fn after_the_first(create: impl FnOnce() -> ort::Result<Session>) -> ort::Result<Session> {
+    static IS_REGISTERED: Mutex<bool> = Mutex::new(false);
+    let mut is_registered = IS_REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
+    if *is_registered {
+        drop(is_registered);
+        return create();
+    }
+    let session = create()?;
+    *is_registered = true;
+    Ok(session)
 }
 
 /// What ONNX Runtime binds its threads by: a processor for each but the calling one, counted from 1. The first core is left
