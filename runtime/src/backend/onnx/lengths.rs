@@ -26,10 +26,18 @@ impl Lengths {
         if format.is_portable() {
             return Ok(Self::Mask);
         }
-        let (last, total) = (tensor([rows], vec![0; rows])?, tensor([], vec![0])?);
-        binding.bind_input(graph::LAST_POSITION, &last)?;
-        binding.bind_input(graph::TOTAL_LENGTH, &total)?;
-        Ok(Self::Positions { last, total })
+        let lengths = Self::Positions { last: tensor([rows], vec![0; rows])?, total: tensor([], vec![0])? };
+        lengths.bind(binding)?;
+        Ok(lengths)
+    }
+
+    /// Binds what is written; a mask is bound whenever it is.
+    pub(super) fn bind(&self, binding: &mut IoBinding) -> ort::Result<()> {
+        if let Self::Positions { last, total } = self {
+            binding.bind_input(graph::LAST_POSITION, last)?;
+            binding.bind_input(graph::TOTAL_LENGTH, total)?;
+        }
+        Ok(())
     }
 
     /// Writes the rows' lengths once the inputs are appended.
