@@ -7,6 +7,7 @@ mod support;
 
 mod batch;
 mod cache;
+mod device;
 mod ends;
 mod onnx;
 mod stream;

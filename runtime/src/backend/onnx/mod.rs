@@ -86,7 +86,7 @@ impl OnnxBackend {
         let session =
             open_session(&environment, &path, kernels, &execution, &cores).map_err(|error| match execution.device {
                 Device::Cpu => LoadError::Graph { path: path.clone(), reason: error.to_string() },
-                device => cuda::refused(device, error.to_string()),
+                device => cuda::refused(device, &error.to_string()),
             })?;
         let element = signature::check(&path, &session, bundle.config(), format)?;
         cuda::check_session(execution.device, &session, &path, element)?;

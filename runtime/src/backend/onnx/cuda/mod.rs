@@ -58,9 +58,11 @@ pub(super) fn check(device: Device, format: WeightFormat) -> Result<(), LoadErro
 }
 
 /// What the library said when it was to use `device`.
-pub(super) fn refused(device: Device, reason: String) -> LoadError {
+pub(super) fn refused(device: Device, reason: &str) -> LoadError {
     match find_library() {
-        Ok(LibraryInfo { path, version, .. }) => DeviceError::Refused { device, path, version, reason }.into(),
+        Ok(LibraryInfo { path, version, .. }) => {
+            DeviceError::Refused { device, path, version, reason: reason.trim_end().to_owned() }.into()
+        }
         Err(error) => error.into(),
     }
 }
@@ -79,7 +81,7 @@ pub(super) fn check_session(
     if cache == ElementType::Float32 {
         return Err(DeviceError::Cache { device, path }.into());
     }
-    let nodes = provider::placed_on_cpu(session).map_err(|error| refused(device, error.to_string()))?;
+    let nodes = provider::placed_on_cpu(session).map_err(|error| refused(device, &error.to_string()))?;
     let nodes: Vec<(String, usize)> = nodes.into_iter().filter(|(operator, _)| computes(operator)).collect();
     if nodes.is_empty() { Ok(()) } else { Err(DeviceError::Placement { device, path, nodes }.into()) }
 }
