@@ -1,4 +1,4 @@
-//! Devices other than the CPU: what can be tested without one, and the real thing where there is one.
+//! Devices other than the CPU: what can be tested without one.
 
 use std::fs;
 use std::path::Path;
@@ -45,7 +45,7 @@ fn assert_near(found: &[f32], expected: &[f32], what: &str) {
 }
 
 /// What a backend computes of the same tokens: at once, one after the other after a prefix, and in a row that was forked.
-fn assert_all_ways_give(backend: &mut OnnxBackend, expected: &[f32]) {
+pub(crate) fn assert_all_ways_give(backend: &mut OnnxBackend, expected: &[f32]) {
     const PREFIX: usize = 17;
     let vocab_size = backend.vocab_size();
     let tokens = tokens(expected.len() / vocab_size, vocab_size);
@@ -68,7 +68,8 @@ fn assert_all_ways_give(backend: &mut OnnxBackend, expected: &[f32]) {
     }
 }
 
-fn logits(bundle: &Bundle) -> Vec<f32> {
+/// What the CPU computes of 40 tokens.
+pub(crate) fn logits(bundle: &Bundle) -> Vec<f32> {
     let mut engine = Engine::open_with(bundle, &EngineOptions::default()).unwrap();
     engine.logits(&tokens(40, bundle.config().vocab_size)).unwrap()
 }
@@ -96,38 +97,4 @@ fn what_is_done_for_the_memory_of_a_device_computes_the_same() {
         backend.treat_memory_as_remote();
         assert_all_ways_give(&mut backend, &expected);
     }
-}
-
-/// Runs only with `PUPIL_TEST_DEVICE=cuda` (or `cuda:N`), a library with the provider in `ORT_DYLIB_PATH`, and a GPU.
-#[test]
-#[cfg(feature = "cuda")]
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-fn a_gpu_computes_what_the_cpu_does() {
-    use std::num::NonZeroUsize;
-
-    use pupil_runtime::{Ballot, Device, RationaleExhausted, Request};
-
-    let Ok(device) = std::env::var("PUPIL_TEST_DEVICE") else {
-        eprintln!("skipped: no `PUPIL_TEST_DEVICE` names a GPU");
-        return;
-    };
-    let folder = tempfile::tempdir().unwrap();
-    let bundle = with_float16_attention(folder.path()).unwrap();
-    let device: Device = device.parse().unwrap();
-    let options = EngineOptions { device, ..EngineOptions::default() };
-    let mut backend = OnnxBackend::load(&bundle, &options).unwrap();
-    assert_eq!(backend.execution().device, device);
-    assert_all_ways_give(&mut backend, &logits(&bundle));
-    drop(backend);
-
-    let mut engine = Engine::open_with(&bundle, &options).unwrap();
-    let request = Request::builder().temperature(2.0).rationale_tokens(20);
-    let request = request.on_rationale_exhausted(RationaleExhausted::Truncate).build().unwrap();
-    let rationales = NonZeroUsize::new(6).unwrap();
-    let ballot = Ballot { rows: NonZeroUsize::new(3), ..Ballot::new(rationales) };
-    assert_eq!(engine.vote("xyz?", &request, &ballot).unwrap().solutions.len(), 6);
-
-    let float32 = Bundle::open(fixture().unwrap()).unwrap();
-    let refused = OnnxBackend::load(&float32, &options).unwrap_err().to_string();
-    assert!(refused.contains("expected float16 keys and values"), "{refused}");
 }

@@ -9,6 +9,8 @@ mod batch;
 mod cache;
 mod device;
 mod ends;
+#[cfg(feature = "cuda")]
+mod gpu;
 mod onnx;
 mod stream;
 mod threads;

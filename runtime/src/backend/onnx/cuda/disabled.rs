@@ -20,7 +20,7 @@ pub(in super::super) fn register(builder: SessionBuilder, device: Device) -> ort
     }
 }
 
-/// Nothing: no session of this program is placed on anything but the CPU.
+/// A program without the feature has no session on a device, and cannot ask either.
 pub(super) fn placed_on_cpu(_session: &Session) -> ort::Result<BTreeMap<String, usize>> {
-    Ok(BTreeMap::new())
+    Err(ort::Error::new("the feature `cuda` is needed to ask on what nodes are placed"))
 }
