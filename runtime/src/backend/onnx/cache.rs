@@ -4,6 +4,7 @@
 //! values stay where they are, and logits are copied into the program's memory as the output that is bound.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use half::f16;
 use ort::session::{IoBinding, Session};
@@ -52,19 +53,34 @@ pub(super) struct Buffers {
     pub(super) head_bytes: usize,
 }
 
-/// Bytes that one cache has and another is to have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Span {
-    /// Address of those that are there.
-    pub(super) from: usize,
+/// Bytes that one cache has and another is to have. Only [`Buffers::spans`] makes them, so that they lie in the buffers of two
+/// caches which are borrowed for as long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span<'a> {
+    from: usize,
+    to: usize,
+    bytes: usize,
+    caches: PhantomData<&'a Buffers>,
+}
+
+impl Span<'_> {
+    /// Address of the bytes that are there.
+    pub(super) fn from(&self) -> usize {
+        self.from
+    }
+
     /// Address that they are copied to.
-    pub(super) to: usize,
-    pub(super) bytes: usize,
+    pub(super) fn to(&self) -> usize {
+        self.to
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 impl Buffers {
-    /// The first `bytes` of every head of the only row here, and where they go in row `row` of `to`; all of them lie within
-    /// the buffers of the two.
+    /// The first `bytes` of every head of the only row here, and where they go in row `row` of `to`.
     ///
     /// # Panics
     /// There is no such row, or heads of one of the two have fewer bytes, or they differ in heads or layers.
@@ -73,7 +89,7 @@ impl Buffers {
         to: &'a mut Self,
         row: usize,
         bytes: usize,
-    ) -> impl Iterator<Item = Span> + use<'a> {
+    ) -> impl Iterator<Item = Span<'a>> + use<'a> {
         assert!(
             bytes <= self.head_bytes.min(to.head_bytes) && row < to.rows,
             "a row with room for {bytes} bytes a head"
@@ -86,6 +102,7 @@ impl Buffers {
                 from: from_buffer + head * self.head_bytes,
                 to: to_buffer + (row * self.heads + head) * to.head_bytes,
                 bytes,
+                caches: PhantomData,
             })
         })
     }
@@ -114,11 +131,10 @@ impl Bound {
         } else {
             bind_cache::<f32>(&mut binding, place, rows, capacity_tokens)?
         };
-        let lengths = Lengths::new(&mut binding, rows, layout.format)?;
         let mut bound = Self {
             binding,
             input_ids: tensor([rows, 1], vec![0; rows])?,
-            lengths,
+            lengths: Lengths::new(rows, layout.format)?,
             rows,
             logits_to_keep: tensor([1], vec![1])?,
             logits_to_keep_name: layout.logits_to_keep(),
@@ -254,7 +270,7 @@ impl OnnxRows {
         cache: &OnnxCache,
         row: usize,
         layout: &Layout,
-        copy: impl FnOnce(&mut dyn Iterator<Item = Span>) -> Result<(), BackendError>,
+        copy: impl FnOnce(&mut dyn Iterator<Item = Span<'_>>) -> Result<(), BackendError>,
     ) -> Result<(), BackendError> {
         let (found, capacity_tokens) = (cache.length_tokens, self.bound.capacity_tokens);
         if found > capacity_tokens {

@@ -30,8 +30,8 @@ impl Copier {
     }
 
     /// Copies; all is there when this returns.
-    pub(super) fn copy(&mut self, spans: impl Iterator<Item = Span>) -> ort::Result<()> {
-        for span in spans.filter(|span| span.bytes > 0) {
+    pub(super) fn copy<'a>(&mut self, spans: impl Iterator<Item = Span<'a>>) -> ort::Result<()> {
+        for span in spans.filter(|span| span.bytes() > 0) {
             native::run_on_span(&mut self.session, &mut self.binding, &self.memory, NAMES, span)?;
         }
         self.binding.synchronize_outputs()?;

@@ -22,13 +22,12 @@ pub(super) enum Lengths {
 }
 
 impl Lengths {
-    pub(super) fn new(binding: &mut IoBinding, rows: usize, format: WeightFormat) -> ort::Result<Self> {
+    /// To be bound once.
+    pub(super) fn new(rows: usize, format: WeightFormat) -> ort::Result<Self> {
         if format.is_portable() {
             return Ok(Self::Mask);
         }
-        let lengths = Self::Positions { last: tensor([rows], vec![0; rows])?, total: tensor([], vec![0])? };
-        lengths.bind(binding)?;
-        Ok(lengths)
+        Ok(Self::Positions { last: tensor([rows], vec![0; rows])?, total: tensor([], vec![0])? })
     }
 
     /// Binds what is written; a mask is bound whenever it is.

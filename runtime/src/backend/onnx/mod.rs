@@ -120,7 +120,7 @@ impl OnnxBackend {
     fn copy_remote(
         copier: &mut Option<Copier>,
         memory: Memory,
-        spans: &mut dyn Iterator<Item = Span>,
+        spans: &mut dyn Iterator<Item = Span<'_>>,
     ) -> ort::Result<()> {
         if copier.is_none() {
             let environment = library::environment().map_err(|error| ort::Error::new(error.to_string()))?;

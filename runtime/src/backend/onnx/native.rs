@@ -31,19 +31,19 @@ pub(super) fn run(session: &mut Session, binding: &IoBinding) -> ort::Result<()>
 }
 
 /// Copies bytes between caches in the CPU's memory.
-pub(super) fn copy(spans: impl Iterator<Item = Span>) {
-    for Span { from, to, bytes } in spans {
+pub(super) fn copy<'a>(spans: impl Iterator<Item = Span<'a>>) {
+    for span in spans {
         // SAFETY: spans lie within tensors that the bindings of two caches keep alive and nobody runs on meanwhile, because
-        // the caches are borrowed (promise of `Buffers::spans`); a cache binds tensors of its own, so they do not overlap.
+        // the caches are borrowed (promise of `Span`); a cache binds tensors of its own, so they do not overlap.
         unsafe {
-            let from = std::ptr::with_exposed_provenance::<u8>(from);
-            let to = std::ptr::with_exposed_provenance_mut::<u8>(to);
-            std::ptr::copy_nonoverlapping(from, to, bytes);
+            let from = std::ptr::with_exposed_provenance::<u8>(span.from());
+            let to = std::ptr::with_exposed_provenance_mut::<u8>(span.to());
+            std::ptr::copy_nonoverlapping(from, to, span.bytes());
         }
     }
 }
 
-/// Binds the input `input` to the bytes at `span.from` and the output `output` to those at `span.to`, and runs the session.
+/// Binds the input `input` to the bytes that a span is copied from and the output `output` to those it is copied to, and runs the session.
 ///
 /// `ort` copies what it does not own before it binds it as an input, and binds as output only what it owns.
 pub(super) fn run_on_span(
@@ -51,15 +51,15 @@ pub(super) fn run_on_span(
     binding: &mut IoBinding,
     memory: &MemoryInfo<'_>,
     [input, output]: [&CStr; 2],
-    span: Span,
+    span: Span<'_>,
 ) -> ort::Result<()> {
     let view = |address: usize| {
         let address = std::ptr::with_exposed_provenance_mut(address);
         // SAFETY: the bytes lie in this memory and stay alive, because the caches that a span lies in are borrowed (promise
-        // of `Buffers::spans`); the view is gone when this function returns.
-        unsafe { TensorRefMut::<u8>::from_raw(memory.to_owned(), address, Shape::new([span.bytes as i64])) }
+        // of `Span`); the view is gone when this function returns.
+        unsafe { TensorRefMut::<u8>::from_raw(memory.to_owned(), address, Shape::new([span.bytes() as i64])) }
     };
-    let (from, to) = (view(span.from)?, view(span.to)?);
+    let (from, to) = (view(span.from())?, view(span.to())?);
     // SAFETY: pointers are valid while borrowed (promise of `AsPointer`), and the binding is replaced or dropped before it
     // is run again. The statuses are taken over.
     unsafe {
