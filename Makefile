@@ -45,6 +45,7 @@ format:
 clippy: native
 	$(CARGO) clippy $(BUILD) $(WORKSPACE) --all-targets -- -D warnings
 	$(CARGO) clippy $(BUILD) --workspace --all-targets -- -D warnings
+	$(CARGO) clippy $(BUILD) -p pupil-runtime --features cuda --all-targets -- -D warnings
 
 docs: native
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(BUILD) $(WORKSPACE) --no-deps

@@ -1,5 +1,6 @@
 //! What can go wrong: when a bundle is loaded, when a request is made, and while an answer is generated.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use pupil_models::bundle::BundleError;
@@ -7,6 +8,7 @@ use pupil_models::format::WeightFormat;
 use pupil_models::tokenizer::TokenizerError;
 
 use crate::backend::BackendError;
+use crate::device::DeviceError;
 use crate::kernels::{CacheType, InstructionSet};
 
 const LIBRARY_HINT: &str = "run `make native`, or set ORT_DYLIB_PATH to a libonnxruntime of your own";
@@ -61,8 +63,9 @@ impl LibraryError {
     }
 }
 
-fn list(paths: &[PathBuf]) -> String {
-    let quoted: Vec<String> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
+/// Names, each in backticks.
+pub(crate) fn list(names: &[impl AsRef<OsStr>]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{}`", name.as_ref().display())).collect();
     quoted.join(", ")
 }
 
@@ -71,8 +74,8 @@ fn available() -> String {
     sets.map(|set| format!("`{set}`")).collect::<Vec<_>>().join(", ")
 }
 
-fn offered(format: WeightFormat) -> String {
-    CacheType::offered_by(format).iter().map(|cache| format!("`{cache}`")).collect::<Vec<_>>().join(", ")
+fn names(caches: &[CacheType]) -> String {
+    caches.iter().map(|cache| format!("`{cache}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Why a bundle cannot be loaded into an engine.
@@ -112,12 +115,14 @@ pub enum LoadError {
         expected: InstructionSet,
     },
     /// The bundle's operators know no such cache.
-    #[error("cache `{expected}`: expected one that a bundle of format `{format}` offers, which are {}", offered(*format))]
+    #[error("cache `{expected}`: expected one that a bundle of format `{format}` offers, which are {}", names(offered))]
     Cache {
         /// What was asked for.
         expected: CacheType,
         /// Form of the bundle.
         format: WeightFormat,
+        /// What its operators know on this device.
+        offered: &'static [CacheType],
     },
     /// Threads cannot be bound to a core each.
     #[error("affinity: expected {threads} cores that this process may use, one for each thread, found {cores}")]
@@ -127,6 +132,9 @@ pub enum LoadError {
         /// Physical cores that are there, as far as the system tells.
         cores: usize,
     },
+    /// The device that was asked for cannot compute this student.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// The backend cannot get its buffers.
     #[error(transparent)]
     Backend(#[from] BackendError),
@@ -144,6 +152,7 @@ impl LoadError {
             Self::Instructions { .. } => "E_INSTRUCTIONS",
             Self::Cache { .. } => "E_CACHE",
             Self::Affinity { .. } => "E_AFFINITY",
+            Self::Device(error) => error.code(),
             Self::Backend(error) => error.code(),
         }
     }
@@ -153,6 +162,7 @@ impl LoadError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Library(error) => Some(error.hint()),
+            Self::Device(error) => Some(error.hint()),
             Self::Instructions { .. } => Some("name one of those, or none: the fastest is used then"),
             _ => None,
         }

@@ -38,6 +38,7 @@
 
 pub mod backend;
 mod batch;
+mod device;
 mod draft;
 mod engine;
 mod error;
@@ -58,6 +59,7 @@ pub mod tuning;
 mod vote;
 
 pub use batch::Question;
+pub use device::{Device, DeviceError, UnknownDevice};
 pub use engine::{Engine, PREFILL_TOKENS};
 pub use error::{GenerateError, LibraryError, LoadError, RequestError};
 pub use event::{Event, Outcome, Solution, Step, Usage};

@@ -6,6 +6,7 @@ use pupil_models::bundle::Bundle;
 use pupil_models::format::WeightFormat;
 use serde::Serialize;
 
+use crate::device::Device;
 use crate::kernels::{CacheType, InstructionSet};
 use crate::machine;
 use crate::tuning::{self, Choice};
@@ -19,6 +20,8 @@ const MOST_DEFAULT_THREADS: usize = 4;
 /// What the caller asks for; what is left open is decided by [`EngineOptions::resolve`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EngineOptions {
+    /// Where the student is computed. A device that cannot be used is an error, never another device.
+    pub device: Device,
     /// Threads that compute.
     pub threads: Option<NonZeroUsize>,
     /// Whether idle threads look for work for a while before they sleep: faster steps for a busy core.
@@ -27,7 +30,8 @@ pub struct EngineOptions {
     pub affinity: Option<bool>,
     /// Whether ONNX Runtime may copy the weights into a layout of its own: long prompts are read faster, memory doubles.
     pub prepacking: Option<bool>,
-    /// What keys and values are stored as: native bundles offer every type, others float32 alone.
+    /// What keys and values are stored as: native bundles offer every type; others have what their graph declares, which is
+    /// float32, or on a GPU float16.
     pub cache: Option<CacheType>,
     /// Pass over what `pupil tune` stored for this machine.
     pub untuned: bool,
@@ -39,6 +43,8 @@ pub struct EngineOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "switches that do not depend on each other")]
 pub struct Execution {
+    /// Where the student is computed.
+    pub device: Device,
     /// Threads that compute.
     pub threads: NonZeroUsize,
     /// Whether idle threads look for work for a while before they sleep.
@@ -64,7 +70,7 @@ impl EngineOptions {
     /// The rules: one thread for a small student, whose products are over before a second thread has woken up, else one per
     /// core that this process may use, at most 4; spinning; bound to no core; no pre-packing, so that the weights stay in the
     /// mapped file and nothing is copied at load, but in portable formats, whose operators crawl without it; a float16 cache
-    /// where there is a choice.
+    /// where there is a choice. What was tuned was tuned on the CPU, and holds for no other device.
     #[must_use]
     pub fn resolve(&self, bundle: &Bundle) -> Execution {
         let open = self.threads.is_none()
@@ -72,8 +78,16 @@ impl EngineOptions {
             || self.affinity.is_none()
             || self.prepacking.is_none()
             || self.cache.is_none();
-        let stored = if open && !self.untuned { tuning::stored(bundle) } else { None };
+        let stored = if open && !self.untuned && self.device == Device::Cpu { tuning::stored(bundle) } else { None };
         self.resolve_with(bundle.config().parameter_count(), bundle.manifest().weights, stored.as_ref())
+    }
+
+    /// The types of cache that there are for this format on the device, the default first.
+    pub(crate) fn offered_caches(&self, format: WeightFormat) -> &'static [CacheType] {
+        match self.device {
+            Device::Cpu => CacheType::offered_by(format),
+            Device::Cuda { .. } => &[CacheType::Float16],
+        }
     }
 
     /// As [`Self::resolve`], for a student with so many weights in this format and a stored choice that is given.
@@ -83,8 +97,9 @@ impl EngineOptions {
             self.threads.or(stored.map(|choice| choice.threads)).unwrap_or_else(|| default_threads(parameters));
         // A choice for more cores than this process may use now is none.
         let bound = |choice: &Choice| choice.affinity && threads.get() <= machine::physical_cores().len();
-        let offered = CacheType::offered_by(format);
+        let offered = self.offered_caches(format);
         Execution {
+            device: self.device,
             threads,
             spinning: self.spinning.or(stored.map(|choice| choice.spinning)).unwrap_or(true),
             affinity: self.affinity.or(stored.map(bound)).unwrap_or(false),
@@ -137,6 +152,7 @@ mod tests {
     fn a_stored_choice_fills_what_is_open() {
         let execution = EngineOptions::default().resolve_with(1, NATIVE, Some(&stored()));
         let expected = Execution {
+            device: Device::Cpu,
             threads: count(7),
             spinning: false,
             affinity: false,
@@ -180,6 +196,13 @@ mod tests {
             (count(2), false, CacheType::Int8),
             "one given option does not undo the others"
         );
+    }
+
+    #[test]
+    fn on_a_gpu_the_cache_is_float16() {
+        let options = EngineOptions { device: Device::Cuda { ordinal: 1 }, ..EngineOptions::default() };
+        let execution = options.resolve_with(1, WeightFormat::Portable(PortableWeights::Eight), None);
+        assert_eq!((execution.device, execution.cache), (Device::Cuda { ordinal: 1 }, CacheType::Float16));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod bench;
 mod bundles;
+mod device;
 mod errors;
 mod instructions;
 mod memory;

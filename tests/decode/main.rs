@@ -7,7 +7,10 @@ mod support;
 
 mod batch;
 mod cache;
+mod device;
 mod ends;
+#[cfg(feature = "cuda")]
+mod gpu;
 mod onnx;
 mod stream;
 mod threads;

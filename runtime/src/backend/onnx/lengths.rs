@@ -22,14 +22,21 @@ pub(super) enum Lengths {
 }
 
 impl Lengths {
-    pub(super) fn new(binding: &mut IoBinding, rows: usize, format: WeightFormat) -> ort::Result<Self> {
+    /// To be bound once.
+    pub(super) fn new(rows: usize, format: WeightFormat) -> ort::Result<Self> {
         if format.is_portable() {
             return Ok(Self::Mask);
         }
-        let (last, total) = (tensor([rows], vec![0; rows])?, tensor([], vec![0])?);
-        binding.bind_input(graph::LAST_POSITION, &last)?;
-        binding.bind_input(graph::TOTAL_LENGTH, &total)?;
-        Ok(Self::Positions { last, total })
+        Ok(Self::Positions { last: tensor([rows], vec![0; rows])?, total: tensor([], vec![0])? })
+    }
+
+    /// Binds what is written; a mask is bound whenever it is.
+    pub(super) fn bind(&self, binding: &mut IoBinding) -> ort::Result<()> {
+        if let Self::Positions { last, total } = self {
+            binding.bind_input(graph::LAST_POSITION, last)?;
+            binding.bind_input(graph::TOTAL_LENGTH, total)?;
+        }
+        Ok(())
     }
 
     /// Writes the rows' lengths once the inputs are appended.

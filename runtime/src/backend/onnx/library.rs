@@ -29,6 +29,8 @@ pub struct LibraryInfo {
     pub version: String,
     /// Oldest version that works.
     pub required: String,
+    /// The execution providers that it was built with.
+    pub providers: Vec<String>,
 }
 
 /// Finds ONNX Runtime: `ORT_DYLIB_PATH`, else beside the executable or in `../lib` of it, else where `make native` puts it.
@@ -45,7 +47,8 @@ pub fn find_library() -> Result<LibraryInfo, LibraryError> {
     if minor(&version) < minor(&required) {
         return Err(LibraryError::Version { path, expected: required, found: version });
     }
-    Ok(LibraryInfo { path, found_by, version, required })
+    let providers = native::providers(&path)?;
+    Ok(LibraryInfo { path, found_by, version, required, providers })
 }
 
 /// The process's environment, made at the first call; telemetry is off before the library loads and again once it has.

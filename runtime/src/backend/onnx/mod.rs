@@ -5,9 +5,12 @@
 //! allocated.
 
 mod cache;
+mod copier;
+mod cuda;
 mod layout;
 mod lengths;
 mod library;
+mod memory;
 mod native;
 mod operators;
 mod signature;
@@ -22,14 +25,19 @@ use ort::session::Session;
 use ort::value::Tensor;
 use pupil_models::bundle::{Bundle, GRAPH};
 use pupil_models::config::StudentConfig;
+use pupil_models::graph::ElementType;
 
-use cache::Bound;
+use cache::{Bound, Place, Span};
 pub use cache::{OnnxCache, OnnxRows};
+use copier::Copier;
+pub use cuda::CUDA_PROVIDER;
 use layout::Layout;
 pub use library::{LibraryInfo, find_library};
+use memory::Memory;
 use operators::Machine;
 
 use super::{Backend, BackendError};
+use crate::device::Device;
 use crate::error::LoadError;
 use crate::kernels::{CacheType, Kernels};
 use crate::machine;
@@ -46,6 +54,9 @@ pub struct OnnxBackend {
     config: StudentConfig,
     execution: Execution,
     layout: Layout,
+    memory: Memory,
+    /// Copies within the device's memory, once that was wanted.
+    copier: Option<Copier>,
     /// Logits of the last forward pass, `[rows, kept, vocab_size]`.
     logits: Tensor<f32>,
 }
@@ -54,14 +65,17 @@ impl OnnxBackend {
     /// Loads the bundle's graph.
     ///
     /// # Errors
-    /// [`LoadError`] if ONNX Runtime cannot be used, or refuses the graph, or the graph is not this student's.
+    /// [`LoadError`] if ONNX Runtime cannot be used, or refuses the graph, or the graph is not this student's, or the device
+    /// cannot compute it.
     pub fn load(bundle: &Bundle, options: &EngineOptions) -> Result<Self, LoadError> {
-        let environment = library::environment()?;
         let path = bundle.path(GRAPH);
         let format = bundle.manifest().weights;
-        let execution = options.resolve(bundle);
-        if !CacheType::offered_by(format).contains(&execution.cache) {
-            return Err(LoadError::Cache { expected: execution.cache, format });
+        let mut execution = options.resolve(bundle);
+        cuda::check(execution.device, format)?;
+        let environment = library::environment()?;
+        let offered = options.offered_caches(format);
+        if !offered.contains(&execution.cache) {
+            return Err(LoadError::Cache { expected: execution.cache, format, offered });
         }
         let kernels = Kernels::of(execution.instruction_set)
             .ok_or(LoadError::Instructions { expected: execution.instruction_set })?;
@@ -69,12 +83,50 @@ impl OnnxBackend {
         if execution.affinity && cores.len() < execution.threads.get() {
             return Err(LoadError::Affinity { threads: execution.threads.get(), cores: cores.len() });
         }
-        let session = open_session(&environment, &path, kernels, &execution, &cores)
-            .map_err(|error| LoadError::Graph { path: path.clone(), reason: error.to_string() })?;
-        signature::check(&path, &session, bundle.config(), format)?;
+        let session =
+            open_session(&environment, &path, kernels, &execution, &cores).map_err(|error| match execution.device {
+                Device::Cpu => LoadError::Graph { path: path.clone(), reason: error.to_string() },
+                device => cuda::refused(device, &error.to_string()),
+            })?;
+        let element = signature::check(&path, &session, bundle.config(), format)?;
+        cuda::check_session(execution.device, &session, &path, element)?;
+        if element == ElementType::Float16 && !format.is_native() {
+            // What the graph declares is what there is.
+            execution.cache = CacheType::Float16;
+        }
         let logits = logits_tensor(1, bundle.config().vocab_size)?;
-        let layout = Layout::new(bundle.config(), format, execution.cache);
-        Ok(Self { session, config: bundle.config().clone(), execution, layout, logits })
+        let layout = Layout::new(bundle.config(), format, element, execution.cache);
+        let memory = Memory::of(execution.device);
+        Ok(Self { session, config: bundle.config().clone(), execution, layout, memory, copier: None, logits })
+    }
+
+    /// Whether this program was built to compute on a GPU.
+    #[must_use]
+    pub const fn has_cuda() -> bool {
+        cuda::is_built()
+    }
+
+    /// From now on caches are bound, run and copied as if they lay in the memory of another device.
+    #[doc(hidden)]
+    pub fn treat_memory_as_remote(&mut self) {
+        self.memory = self.memory.as_if_remote();
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place { session: &self.session, layout: &self.layout, memory: self.memory }
+    }
+
+    /// Copies within the device's memory.
+    fn copy_remote(
+        copier: &mut Option<Copier>,
+        memory: Memory,
+        spans: &mut dyn Iterator<Item = Span<'_>>,
+    ) -> ort::Result<()> {
+        if copier.is_none() {
+            let environment = library::environment().map_err(|error| ort::Error::new(error.to_string()))?;
+            *copier = Some(Copier::new(&environment, memory)?);
+        }
+        copier.as_mut().map_or(Ok(()), |copier| copier.copy(spans))
     }
 
     /// How the student is run.
@@ -89,7 +141,9 @@ impl OnnxBackend {
             self.logits = Tensor::new(&Allocator::default(), [rows, keep, self.config.vocab_size])?;
         }
         bound.bind_logits(&mut self.logits)?;
-        native::run(&mut self.session, &bound.binding)
+        native::run(&mut self.session, &bound.binding)?;
+        // On a GPU the logits may still be on their way.
+        if self.memory.is_remote() { bound.binding.synchronize_outputs() } else { Ok(()) }
     }
 }
 
@@ -102,7 +156,7 @@ impl Backend for OnnxBackend {
     }
 
     fn cache(&mut self, capacity_tokens: usize) -> Result<OnnxCache, BackendError> {
-        OnnxCache::new(&self.session, &self.layout, capacity_tokens).map_err(|error| failed(&error))
+        OnnxCache::new(self.place(), capacity_tokens).map_err(|error| failed(&error))
     }
 
     fn forward(&mut self, tokens: &[TokenId], cache: &mut OnnxCache, keep: usize) -> Result<&[f32], BackendError> {
@@ -114,7 +168,7 @@ impl Backend for OnnxBackend {
     }
 
     fn rows(&mut self, rows: usize, capacity_tokens: usize) -> Result<OnnxRows, BackendError> {
-        OnnxRows::new(&self.session, &self.layout, rows, capacity_tokens).map_err(|error| failed(&error))
+        OnnxRows::new(self.place(), rows, capacity_tokens).map_err(|error| failed(&error))
     }
 
     fn step_rows(&mut self, tokens: &[TokenId], rows: &mut OnnxRows) -> Result<&[f32], BackendError> {
@@ -127,7 +181,14 @@ impl Backend for OnnxBackend {
     }
 
     fn fork(&mut self, cache: &OnnxCache, rows: &mut OnnxRows, row: usize) -> Result<(), BackendError> {
-        rows.fork(cache, row, &self.layout)
+        let Self { layout, copier, memory, .. } = self;
+        rows.fork(cache, row, layout, |spans| {
+            if memory.is_remote() {
+                return Self::copy_remote(copier, *memory, spans).map_err(|error| failed(&error));
+            }
+            native::copy(spans);
+            Ok(())
+        })
     }
 
     fn cache_bytes(&self, rows: usize, capacity_tokens: usize) -> usize {
@@ -152,6 +213,7 @@ fn open_session(
     if execution.affinity && threads > 1 {
         builder = builder.with_config_entry(AFFINITIES, affinities(&cores[..threads]))?;
     }
+    let mut builder = cuda::register(builder, execution.device)?;
     // By path, never from memory: only then are the weights mapped.
     after_the_first(|| builder.commit_from_file(path))
 }

@@ -5,10 +5,12 @@ use std::ffi::CStr;
 use std::path::Path;
 use std::sync::Once;
 
-use ort::AsPointer;
+use ort::memory::MemoryInfo;
 use ort::session::{IoBinding, Session};
+use ort::value::{Shape, TensorRefMut};
+use ort::{AsPointer, sys};
 
-use super::cache::Buffers;
+use super::cache::Span;
 use crate::error::LibraryError;
 
 /// What ONNX Runtime reads before it starts its telemetry.
@@ -28,26 +30,44 @@ pub(super) fn run(session: &mut Session, binding: &IoBinding) -> ort::Result<()>
     }
 }
 
-/// Copies the first `bytes` of every head of the only row of `from` to row `row` of `to`.
-///
-/// # Panics
-/// There is no such row, or heads of one of the two have fewer bytes, or they differ in heads or layers.
-pub(super) fn copy_heads(from: &Buffers, to: &mut Buffers, row: usize, bytes: usize) {
-    assert!(bytes <= from.head_bytes.min(to.head_bytes) && row < to.rows, "a row with room for {bytes} bytes a head");
-    assert_eq!((from.addresses.len(), from.heads), (to.addresses.len(), to.heads), "caches of one student");
-    for (&from_address, &to_address) in from.addresses.iter().zip(&to.addresses) {
-        for head in 0..from.heads {
-            let (source, target) = (head * from.head_bytes, (row * to.heads + head) * to.head_bytes);
-            // SAFETY: both tensors are kept alive by bindings that their caches own and lie in the CPU's memory; source and
-            // target lie within them (rows, heads and bytes are checked above) and in different tensors, as each
-            // cache binds its own; nobody runs on them now, because their caches are borrowed.
-            unsafe {
-                let source = std::ptr::with_exposed_provenance::<u8>(from_address).add(source);
-                let target = std::ptr::with_exposed_provenance_mut::<u8>(to_address).add(target);
-                std::ptr::copy_nonoverlapping(source, target, bytes);
-            }
+/// Copies bytes between caches in the CPU's memory.
+pub(super) fn copy<'a>(spans: impl Iterator<Item = Span<'a>>) {
+    for span in spans {
+        // SAFETY: spans lie within tensors that the bindings of two caches keep alive and nobody runs on meanwhile, because
+        // the caches are borrowed (promise of `Span`); a cache binds tensors of its own, so they do not overlap.
+        unsafe {
+            let from = std::ptr::with_exposed_provenance::<u8>(span.from());
+            let to = std::ptr::with_exposed_provenance_mut::<u8>(span.to());
+            std::ptr::copy_nonoverlapping(from, to, span.bytes());
         }
     }
+}
+
+/// Binds the input `input` to the bytes that a span is copied from and the output `output` to those it is copied to, and runs the session.
+///
+/// `ort` copies what it does not own before it binds it as an input, and binds as output only what it owns.
+pub(super) fn run_on_span(
+    session: &mut Session,
+    binding: &mut IoBinding,
+    memory: &MemoryInfo<'_>,
+    [input, output]: [&CStr; 2],
+    span: Span<'_>,
+) -> ort::Result<()> {
+    let view = |address: usize| {
+        let address = std::ptr::with_exposed_provenance_mut(address);
+        // SAFETY: the bytes lie in this memory and stay alive, because the caches that a span lies in are borrowed (promise
+        // of `Span`); the view is gone when this function returns.
+        unsafe { TensorRefMut::<u8>::from_raw(memory.to_owned(), address, Shape::new([span.bytes() as i64])) }
+    };
+    let (from, to) = (view(span.from())?, view(span.to())?);
+    // SAFETY: pointers are valid while borrowed (promise of `AsPointer`), and the binding is replaced or dropped before it
+    // is run again. The statuses are taken over.
+    unsafe {
+        let api = ort::api();
+        ort::Error::result_from_status((api.BindInput)(binding.ptr_mut(), input.as_ptr(), from.ptr()))?;
+        ort::Error::result_from_status((api.BindOutput)(binding.ptr_mut(), output.as_ptr(), to.ptr()))?;
+    }
+    run(session, binding)
 }
 
 /// Tells ONNX Runtime not to phone home, unless the user has already set the switch.
@@ -66,19 +86,50 @@ pub(super) fn disable_telemetry() {
 
 /// Version of the ONNX Runtime library at `path`, which is loaded for the question and stays loaded.
 pub(super) fn version(path: &Path) -> Result<String, LibraryError> {
-    let refuse = |found: String| LibraryError::Unusable { path: path.to_owned(), found };
+    let base = base(path)?;
+    // SAFETY: the answer is a string that lives as long as the library (promise of its C interface).
+    let version = unsafe { CStr::from_ptr((base.GetVersionString)()) };
+    Ok(version.to_string_lossy().into_owned())
+}
+
+/// The execution providers that the ONNX Runtime library at `path` was built with; its version must be one that works.
+pub(super) fn providers(path: &Path) -> Result<Vec<String>, LibraryError> {
+    let base = base(path)?;
+    let (mut names, mut count) = (std::ptr::null_mut(), 0);
+    // SAFETY: the answer is null or a table that lives as long as the library. The call writes an array of `count` strings,
+    // which are read before they are given back; a status, which would mean a lack of memory, stays with the library.
+    unsafe {
+        let Some(api) = (base.GetApi)(sys::ORT_API_VERSION).as_ref() else {
+            return Err(unusable(path, format!("a library without version {} of its interface", sys::ORT_API_VERSION)));
+        };
+        let status = (api.GetAvailableProviders)(&raw mut names, &raw mut count);
+        if !status.0.is_null() || names.is_null() {
+            return Err(unusable(path, "a library that does not tell its execution providers"));
+        }
+        let found = (0..count as usize).map(|index| CStr::from_ptr(*names.add(index)).to_string_lossy().into_owned());
+        let found = found.collect();
+        let _ = (api.ReleaseAvailableProviders)(names, count);
+        Ok(found)
+    }
+}
+
+/// What the ONNX Runtime library at `path` offers; it is loaded for the question and stays loaded.
+fn base(path: &Path) -> Result<&'static sys::OrtApiBase, LibraryError> {
     // SAFETY: loading runs the library's initialisers. The path is the user's own choice or one beside this program, and
     // being ONNX Runtime's library is the promise of whoever put it there.
-    let library = unsafe { libloading::Library::new(path) }.map_err(|error| refuse(describe(&error)))?;
+    let library = unsafe { libloading::Library::new(path) }.map_err(|error| unusable(path, describe(&error)))?;
     // SAFETY: every ONNX Runtime library exports this function with this type (promise of its C interface).
-    let base = unsafe { library.get::<unsafe extern "C" fn() -> *const ort::sys::OrtApiBase>(b"OrtGetApiBase\0") }
-        .map_err(|_| refuse("a library without `OrtGetApiBase`".to_owned()))?;
+    let base = unsafe { library.get::<unsafe extern "C" fn() -> *const sys::OrtApiBase>(b"OrtGetApiBase\0") }
+        .map_err(|_| unusable(path, "a library without `OrtGetApiBase`"))?;
     // SAFETY: as above; the answer is null or points to a table that lives as long as the library.
-    let version = unsafe { base().as_ref().map(|base| CStr::from_ptr((base.GetVersionString)())) };
-    let version = version.map(|text| text.to_string_lossy().into_owned());
+    let base = unsafe { base().as_ref() };
     // Unloading and loading again would only cost time: `ort` loads the same file next.
     std::mem::forget(library);
-    version.ok_or_else(|| refuse("a library without a version".to_owned()))
+    base.ok_or_else(|| unusable(path, "a library without a version"))
+}
+
+fn unusable(path: &Path, found: impl Into<String>) -> LibraryError {
+    LibraryError::Unusable { path: path.to_owned(), found: found.into() }
 }
 
 /// What the loader said, without the path that the message names already.

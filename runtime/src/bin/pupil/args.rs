@@ -20,7 +20,7 @@ pub(crate) enum Command {
     /// Shows what a bundle holds
     Inspect(OneBundle),
     /// Reads every byte of a bundle: digests, finite weights, and that ONNX Runtime runs it
-    Verify(OneBundle),
+    Verify(Verify),
     /// Measures load time, latencies, throughput and memory, and compares them with what the machine could do at most
     Bench(Bench),
     /// Finds the fastest settings for a bundle on this machine, and stores them for later
@@ -99,6 +99,9 @@ pub(crate) enum VoteWeights {
 
 #[derive(Debug, Args)]
 pub(crate) struct EngineArguments {
+    /// Where the student is computed: cpu, cuda or cuda:N, the GPU with this number
+    #[arg(long, value_name = "DEVICE", default_value_t)]
+    pub(crate) device: pupil_runtime::Device,
     /// Threads that compute; by default what `pupil tune` found, else one for a small student, else one per core, at most 4
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
@@ -136,6 +139,15 @@ pub(crate) struct OneBundle {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    pub(crate) bundle: OneBundle,
+    /// Where it is run: cpu, cuda or cuda:N; if not on the CPU, its logits are compared with the CPU's
+    #[arg(long, value_name = "DEVICE", default_value_t)]
+    pub(crate) device: pupil_runtime::Device,
 }
 
 #[derive(Debug, Args)]

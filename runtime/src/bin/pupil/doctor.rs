@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use pupil_models::bundle::{BundleError, Manifest};
 use pupil_models::digest::Digest;
 use pupil_runtime::InstructionSet;
-use pupil_runtime::backend::onnx::{self, LibraryInfo};
+use pupil_runtime::backend::onnx::{self, LibraryInfo, OnnxBackend};
 use pupil_runtime::machine::{cores, cpu_features, cpu_model};
 use pupil_runtime::tuning::{Key, Store, Stored};
 use serde_json::{Value, json};
@@ -35,6 +35,7 @@ pub(crate) fn run(arguments: &Doctor) -> anyhow::Result<ExitCode> {
         output::json(&json!({
             "onnxruntime": library.as_ref().ok(),
             "telemetry": "off",
+            "cuda": {"built": OnnxBackend::has_cuda()},
             "cpu": {"architecture": std::env::consts::ARCH, "model": cpu_model(), "features": cpu_features(), "cores": cores()},
             "kernels": {"used": InstructionSet::best(), "available": sets},
             "default_bundle": bundle.as_ref().map(|(path, found_by)| json!({"path": path, "found_by": found_by})),
@@ -47,6 +48,8 @@ pub(crate) fn run(arguments: &Doctor) -> anyhow::Result<ExitCode> {
     } else {
         let mut rows = vec![
             ("onnxruntime", library.as_ref().map_or("missing".to_owned(), describe)),
+            ("providers", library.as_ref().map_or("missing".to_owned(), |library| library.providers.join(", "))),
+            ("cuda", describe_cuda(library.as_ref().ok())),
             ("telemetry", "off: ORT_DISABLE_TELEMETRY=1 and disabled in the environment".to_owned()),
             ("cpu", format!("{}, {}: {}", cpu_model(), std::env::consts::ARCH, cpu_features().join(" "))),
             ("cores", cores().to_string()),
@@ -64,8 +67,19 @@ pub(crate) fn run(arguments: &Doctor) -> anyhow::Result<ExitCode> {
 }
 
 fn describe(library: &LibraryInfo) -> String {
-    let LibraryInfo { path, found_by, version, required } = library;
+    let LibraryInfo { path, found_by, version, required, .. } = library;
     format!("{version} at {} (by {found_by}; {required} or newer is needed)", path.display())
+}
+
+/// Whether `--device cuda` can work, as far as this program and the library go.
+fn describe_cuda(library: Option<&LibraryInfo>) -> String {
+    let has_provider = library.is_some_and(|library| library.providers.iter().any(|name| name == onnx::CUDA_PROVIDER));
+    let said = match (OnnxBackend::has_cuda(), has_provider) {
+        (false, _) => "no: this program was built without the feature `cuda`",
+        (true, false) => "no: this program has the feature `cuda`, and the library lacks the provider",
+        (true, true) => "built in, and the library has the provider; `pupil verify BUNDLE --device cuda` tries it",
+    };
+    said.to_owned()
 }
 
 fn describe_bundle(bundle: Option<&(PathBuf, &'static str)>, student: Option<&Student>) -> String {

@@ -117,6 +117,7 @@ pub(crate) fn ballot(arguments: &Solve) -> Option<Ballot> {
 pub(crate) fn engine_options(arguments: &EngineArguments) -> EngineOptions {
     let on = |switch: Switch| switch == Switch::On;
     EngineOptions {
+        device: arguments.device,
         threads: arguments.threads,
         spinning: arguments.spinning.map(on),
         affinity: arguments.affinity.map(on),

@@ -5,7 +5,7 @@ mod bandwidth;
 use std::num::NonZeroUsize;
 
 use pupil_models::bundle::Bundle;
-use pupil_runtime::CacheType;
+use pupil_runtime::{CacheType, Device};
 
 use super::figure::Figure;
 use super::plan::BenchPlan;
@@ -14,6 +14,12 @@ use super::row::Measurement;
 use crate::tune::thread_counts;
 
 pub(super) fn measure(plan: &BenchPlan<'_>, bundle: &Bundle, report: &mut Report) {
+    if report.conditions.device != Device::Cpu {
+        report.note(
+            "no ceiling: the bandwidth of a GPU's memory is not measured, and energy and memory are the CPU's alone",
+        );
+        return;
+    }
     let buffer = bandwidth::Buffer::new();
     let computing = NonZeroUsize::new(report.conditions.threads).unwrap_or(NonZeroUsize::MIN);
     let mut reachable = 0.0;

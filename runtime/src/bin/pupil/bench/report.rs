@@ -36,6 +36,7 @@ impl Report {
             bundle_digest: bundle.digest(),
             weights: bundle.manifest().weights.to_string(),
             parameters: bundle.config().parameter_count(),
+            device: execution.device,
             threads: execution.threads.get(),
             spinning: execution.spinning,
             cache: Some(execution.cache),

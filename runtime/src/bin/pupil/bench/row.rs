@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use pupil_models::digest::Digest;
-use pupil_runtime::CacheType;
+use pupil_runtime::{CacheType, Device};
 use serde::{Deserialize, Serialize};
 
 use super::figure::Figure;
@@ -81,6 +81,9 @@ pub(super) struct Conditions {
     /// Form of the weights.
     pub(super) weights: String,
     pub(super) parameters: usize,
+    /// Absent in files of versions that know the CPU only.
+    #[serde(default)]
+    pub(super) device: Device,
     pub(super) threads: usize,
     pub(super) spinning: bool,
     /// Absent in files of versions that know one type only.
@@ -240,6 +243,7 @@ pub(super) mod tests {
                 bundle_digest: Digest::of(b"bundle"),
                 weights: "float32".to_owned(),
                 parameters: 1000,
+                device: Device::Cpu,
                 threads: 2,
                 spinning: true,
                 cache: Some(CacheType::Float32),

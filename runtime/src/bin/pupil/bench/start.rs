@@ -88,6 +88,8 @@ fn spawn(plan: &BenchPlan<'_>, conditions: &Conditions) -> anyhow::Result<Child>
         // What was decided for this process, whatever is stored meanwhile.
         .args([
             "--untuned",
+            "--device",
+            &conditions.device.to_string(),
             "--threads",
             &conditions.threads.to_string(),
             "--instructions",

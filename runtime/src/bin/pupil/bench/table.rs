@@ -51,7 +51,8 @@ pub(super) fn heading(conditions: &Conditions) -> [(&'static str, String); 3] {
         (
             "settings",
             format!(
-                "{} thread{}, spinning {}, affinity {}, pre-packing {}, cache {}, {}{tuned}; pupil {}, ONNX Runtime {}",
+                "{}, {} thread{}, spinning {}, affinity {}, pre-packing {}, cache {}, {}{tuned}; pupil {}, ONNX Runtime {}",
+                conditions.device,
                 conditions.threads,
                 if conditions.threads == 1 { "" } else { "s" },
                 switch(conditions.spinning),

@@ -7,7 +7,7 @@ use pupil_models::bundle::Bundle;
 use pupil_runtime::backend::onnx::OnnxBackend;
 use pupil_runtime::backend::{Backend, BackendError};
 use pupil_runtime::tuning::Candidate;
-use pupil_runtime::{CacheType, EngineOptions, LoadError, PREFILL_TOKENS, TokenId};
+use pupil_runtime::{CacheType, Device, EngineOptions, LoadError, PREFILL_TOKENS, TokenId};
 
 use crate::bench::{most_probable, synthetic_prompt};
 
@@ -118,6 +118,7 @@ pub(super) fn rounds(
 impl Setting {
     fn load(&self, bundle: &Bundle) -> Result<OnnxBackend, LoadError> {
         let options = EngineOptions {
+            device: Device::Cpu,
             threads: Some(self.threads),
             spinning: Some(self.spinning),
             affinity: Some(self.affinity),
