@@ -54,6 +54,8 @@ pub struct Execution {
     pub batch_rows: Option<NonZeroUsize>,
     /// Whether a stored tuning was used for what the caller left open.
     pub tuned: bool,
+    /// Whether the optimised graph that `pupil tune` saved is run, its pre-packed weights mapped from there.
+    pub saved_graph: bool,
     /// Instructions that the operators of a native bundle are made of.
     pub instruction_set: InstructionSet,
 }
@@ -64,7 +66,7 @@ impl EngineOptions {
     /// The rules: one thread for a small student, whose products are over before a second thread has woken up, else one per
     /// core that this process may use, at most 4; spinning; bound to no core; no pre-packing, so that the weights stay in the
     /// mapped file and nothing is copied at load, but in portable formats, whose operators crawl without it; a float16 cache
-    /// where there is a choice.
+    /// where there is a choice. Where weights are pre-packed, the graph that `pupil tune` saved is run, if there is one.
     #[must_use]
     pub fn resolve(&self, bundle: &Bundle) -> Execution {
         let open = self.threads.is_none()
@@ -73,10 +75,15 @@ impl EngineOptions {
             || self.prepacking.is_none()
             || self.cache.is_none();
         let stored = if open && !self.untuned { tuning::stored(bundle) } else { None };
-        self.resolve_with(bundle.config().parameter_count(), bundle.manifest().weights, stored.as_ref())
+        let format = bundle.manifest().weights;
+        let mut execution = self.resolve_with(bundle.config().parameter_count(), format, stored.as_ref());
+        let has_use = execution.prepacking && !format.is_native() && !self.untuned;
+        execution.saved_graph = has_use && tuning::saved_graph(bundle).is_some();
+        execution
     }
 
-    /// As [`Self::resolve`], for a student with so many weights in this format and a stored choice that is given.
+    /// As [`Self::resolve`], for a student with so many weights in this format and a stored choice that is given, without
+    /// a saved graph.
     #[must_use]
     pub fn resolve_with(&self, parameters: usize, format: WeightFormat, stored: Option<&Choice>) -> Execution {
         let threads =
@@ -96,6 +103,7 @@ impl EngineOptions {
                 .unwrap_or(offered[0]),
             batch_rows: stored.map(|choice| choice.batch_rows),
             tuned: stored.is_some(),
+            saved_graph: false,
             instruction_set: self.instruction_set.unwrap_or_else(InstructionSet::best),
         }
     }
@@ -144,6 +152,7 @@ mod tests {
             cache: CacheType::Int8,
             batch_rows: Some(count(8)),
             tuned: true,
+            saved_graph: false,
             instruction_set: InstructionSet::best(),
         };
         assert_eq!(execution, expected);

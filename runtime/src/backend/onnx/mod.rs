@@ -10,6 +10,7 @@ mod lengths;
 mod library;
 mod native;
 mod operators;
+mod saved;
 mod signature;
 mod tensors;
 
@@ -20,7 +21,7 @@ use ort::environment::Environment;
 use ort::memory::Allocator;
 use ort::session::Session;
 use ort::value::Tensor;
-use pupil_models::bundle::{Bundle, GRAPH};
+use pupil_models::bundle::Bundle;
 use pupil_models::config::StudentConfig;
 
 use cache::Bound;
@@ -28,6 +29,8 @@ pub use cache::{OnnxCache, OnnxRows};
 use layout::Layout;
 pub use library::{LibraryInfo, find_library};
 use operators::Machine;
+use saved::Form;
+pub(crate) use saved::save_graph;
 
 use super::{Backend, BackendError};
 use crate::error::LoadError;
@@ -35,6 +38,7 @@ use crate::kernels::{CacheType, Kernels};
 use crate::machine;
 use crate::options::{EngineOptions, Execution};
 use crate::sampler::TokenId;
+use crate::tuning;
 
 /// Key of the session's setting that binds threads to processors.
 const AFFINITIES: &str = "session.intra_op_thread_affinities";
@@ -56,10 +60,22 @@ impl OnnxBackend {
     /// # Errors
     /// [`LoadError`] if ONNX Runtime cannot be used, or refuses the graph, or the graph is not this student's.
     pub fn load(bundle: &Bundle, options: &EngineOptions) -> Result<Self, LoadError> {
+        let mut execution = options.resolve(bundle);
+        if execution.saved_graph {
+            let folder = tuning::saved_graph(bundle);
+            if let Some(Ok(backend)) = folder.map(|folder| Self::open(bundle, Form::Saved(&folder), execution)) {
+                return Ok(backend);
+            }
+            // Passed over like anything else that is stored and of no use; whatever else is wrong shows here as well.
+            execution.saved_graph = false;
+        }
+        Self::open(bundle, Form::Bundle, execution)
+    }
+
+    fn open(bundle: &Bundle, form: Form<'_>, execution: Execution) -> Result<Self, LoadError> {
         let environment = library::environment()?;
-        let path = bundle.path(GRAPH);
+        let path = form.path(bundle);
         let format = bundle.manifest().weights;
-        let execution = options.resolve(bundle);
         if !CacheType::offered_by(format).contains(&execution.cache) {
             return Err(LoadError::Cache { expected: execution.cache, format });
         }
@@ -69,7 +85,7 @@ impl OnnxBackend {
         if execution.affinity && cores.len() < execution.threads.get() {
             return Err(LoadError::Affinity { threads: execution.threads.get(), cores: cores.len() });
         }
-        let session = open_session(&environment, &path, kernels, &execution, &cores)
+        let session = open_session(&environment, &path, form, kernels, &execution, &cores)
             .map_err(|error| LoadError::Graph { path: path.clone(), reason: error.to_string() })?;
         signature::check(&path, &session, bundle.config(), format)?;
         let logits = logits_tensor(1, bundle.config().vocab_size)?;
@@ -138,6 +154,7 @@ impl Backend for OnnxBackend {
 fn open_session(
     environment: &Environment,
     path: &Path,
+    form: Form<'_>,
     kernels: &'static Kernels,
     execution: &Execution,
     cores: &[usize],
@@ -152,6 +169,7 @@ fn open_session(
     if execution.affinity && threads > 1 {
         builder = builder.with_config_entry(AFFINITIES, affinities(&cores[..threads]))?;
     }
+    builder = form.set(builder)?;
     // By path, never from memory: only then are the weights mapped.
     after_the_first(|| builder.commit_from_file(path))
 }

@@ -18,7 +18,7 @@ fn entry() -> Entry {
         cache: CacheType::Int8,
         batch_rows: NonZeroUsize::MIN,
     };
-    Entry { schema: SCHEMA, key: Key::new(Digest::of(b"bundle"), "1.2.3"), choice, candidates: Vec::new() }
+    Entry { schema: SCHEMA, key: Key::new(Digest::of(b"bundle"), "1.2.3"), choice, candidates: Vec::new(), saved_graph: None }
 }
 
 /// A store with one entry, in a folder that is removed with the first value.
@@ -68,7 +68,7 @@ fn another_bundle_processor_or_version_has_no_entry() {
 fn an_entry_under_the_name_of_another_key_is_passed_over() {
     let (_cache, store, entry, path) = stored();
     let other = Key::new(Digest::of(b"bundle"), "9.9.9");
-    fs::copy(&path, store.folder().join(other.file_name())).unwrap();
+    fs::copy(&path, store.path(&other, ENTRY)).unwrap();
     let ignored = store.read(&other).unwrap_err();
     assert!(matches!(ignored, Ignored::Key { field: "ONNX Runtime", .. }), "{ignored}");
     assert!(store.read(&entry.key).unwrap().is_some(), "the right one is still used");
