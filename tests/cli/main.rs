@@ -6,6 +6,7 @@ mod bundles;
 mod errors;
 mod instructions;
 mod memory;
+mod saved_graph;
 mod solve;
 mod tune;
 

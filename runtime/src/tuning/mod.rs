@@ -17,8 +17,8 @@ mod store;
 mod owner;
 
 pub use entry::{Candidate, Choice, Entry, Ignored, MOST_BATCH_ROWS, SCHEMA};
-pub use graph::{SaveGraphError, SavedGraph};
 pub(crate) use graph::{GRAPH, WEIGHTS};
+pub use graph::{SaveGraphError, SavedGraph};
 pub use key::Key;
 pub use store::{CACHE_VARIABLE, Store, Stored};
 
@@ -34,9 +34,21 @@ pub(crate) fn stored(bundle: &Bundle) -> Option<Choice> {
 }
 
 /// Folder of the graph saved for this bundle on this machine, if there is one that can be used.
-pub(crate) fn saved_graph(bundle: &Bundle) -> Option<PathBuf> {
+#[must_use]
+pub fn saved_graph(bundle: &Bundle) -> Option<PathBuf> {
     let (store, entry) = entry(bundle)?;
     store.saved_graph(&entry).ok()?
+}
+
+/// As [`saved_graph`], every byte read.
+///
+/// # Errors
+/// [`Ignored`] if it would be used, although its weights are not those that were saved.
+pub fn verify_saved_graph(bundle: &Bundle) -> Result<Option<PathBuf>, Ignored> {
+    match entry(bundle) {
+        Some((store, entry)) if store.saved_graph(&entry).is_ok() => store.verify_saved_graph(&entry),
+        _ => Ok(None),
+    }
 }
 
 fn entry(bundle: &Bundle) -> Option<(Store, Entry)> {
