@@ -139,10 +139,10 @@ pub enum Ignored {
         /// Digest of the file.
         found: Digest,
     },
-    /// One of the files of a saved graph.
+    /// Something about one of the files or folders of a saved graph.
     #[error("`{name}`: {reason}")]
     File {
-        /// The file.
+        /// The file or folder.
         name: &'static str,
         /// Why it is not used.
         reason: Box<Ignored>,
@@ -157,6 +157,12 @@ pub enum Ignored {
         /// What the entry has.
         found: usize,
     },
+}
+
+impl Ignored {
+    pub(super) fn in_file(name: &'static str, reason: Self) -> Self {
+        Self::File { name, reason: Box::new(reason) }
+    }
 }
 
 impl Entry {

@@ -94,7 +94,7 @@ impl SavedGraph {
 
     /// Refuses what lies in `folder` if it is not what was saved, as far as that is told without reading the weights.
     pub(super) fn check(&self, folder: &Path) -> Result<(), Ignored> {
-        owner::check_own_folder(folder)?;
+        owner::check_own_folder(folder).map_err(|reason| Ignored::in_file("graph", reason))?;
         check_file(folder, WEIGHTS, &self.weights, false)?;
         check_file(folder, GRAPH, &self.graph, true)
     }
@@ -118,5 +118,5 @@ fn check_file(folder: &Path, name: &'static str, record: &FileRecord, read: bool
         let found = if read { Digest::of_reader(file)? } else { expected };
         if found == expected { Ok(()) } else { Err(Ignored::Digest { expected, found }) }
     };
-    check().map_err(|reason| Ignored::File { name, reason: Box::new(reason) })
+    check().map_err(|reason| Ignored::in_file(name, reason))
 }

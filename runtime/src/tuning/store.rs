@@ -89,7 +89,8 @@ impl Store {
     pub fn saved_graph(&self, entry: &Entry) -> Result<Option<PathBuf>, Ignored> {
         let Some(saved) = entry.saved_graph else { return Ok(None) };
         let folder = self.path(&entry.key, GRAPH);
-        owner::check_own_folder(&self.folder)?;
+        // Who can write to it could put another folder in place of the one that is checked.
+        owner::check_own_folder(&self.folder).map_err(|reason| Ignored::in_file(FOLDER, reason))?;
         saved.check(&folder)?;
         Ok(Some(folder))
     }

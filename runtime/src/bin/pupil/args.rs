@@ -183,6 +183,7 @@ pub(crate) struct Bench {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "switches that do not depend on each other")]
 pub(crate) struct Tune {
     /// The bundle's folder; by default the default bundle
     pub(crate) bundle: Option<PathBuf>,
