@@ -8,6 +8,7 @@ use pupil_models::format::WeightFormat;
 use serde::{Deserialize, Serialize};
 
 use crate::error::list;
+use crate::kernels::CacheType;
 
 /// Where a student is computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -22,6 +23,16 @@ pub enum Device {
         /// Which of those that CUDA shows to this process, counted from 0.
         ordinal: u16,
     },
+}
+
+impl Device {
+    /// The types of cache that there are for this format on the device, the default first.
+    pub(crate) fn offered_caches(self, format: WeightFormat) -> &'static [CacheType] {
+        match self {
+            Self::Cpu => CacheType::offered_by(format),
+            Self::Cuda { .. } => &[CacheType::Float16],
+        }
+    }
 }
 
 impl fmt::Display for Device {

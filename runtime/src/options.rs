@@ -60,6 +60,8 @@ pub struct Execution {
     pub batch_rows: Option<NonZeroUsize>,
     /// Whether a stored tuning was used for what the caller left open.
     pub tuned: bool,
+    /// Whether the optimised graph that `pupil tune` saved is run, its pre-packed weights mapped from there.
+    pub saved_graph: bool,
     /// Instructions that the operators of a native bundle are made of.
     pub instruction_set: InstructionSet,
 }
@@ -70,7 +72,8 @@ impl EngineOptions {
     /// The rules: one thread for a small student, whose products are over before a second thread has woken up, else one per
     /// core that this process may use, at most 4; spinning; bound to no core; no pre-packing, so that the weights stay in the
     /// mapped file and nothing is copied at load, but in portable formats, whose operators crawl without it; a float16 cache
-    /// where there is a choice. What was tuned was tuned on the CPU, and holds for no other device.
+    /// where there is a choice. Where weights are pre-packed, the graph that `pupil tune` saved is run, if there is one. What was
+    /// tuned was tuned on the CPU, and holds for no other device.
     #[must_use]
     pub fn resolve(&self, bundle: &Bundle) -> Execution {
         let open = self.threads.is_none()
@@ -78,26 +81,24 @@ impl EngineOptions {
             || self.affinity.is_none()
             || self.prepacking.is_none()
             || self.cache.is_none();
-        let stored = if open && !self.untuned && self.device == Device::Cpu { tuning::stored(bundle) } else { None };
-        self.resolve_with(bundle.config().parameter_count(), bundle.manifest().weights, stored.as_ref())
+        let has_use = !self.untuned && self.device == Device::Cpu;
+        let stored = if open && has_use { tuning::stored(bundle) } else { None };
+        let format = bundle.manifest().weights;
+        let mut execution = self.resolve_with(bundle.config().parameter_count(), format, stored.as_ref());
+        let is_prepacked = execution.prepacking && !format.is_native();
+        execution.saved_graph = has_use && is_prepacked && tuning::saved_graph(bundle).is_some();
+        execution
     }
 
-    /// The types of cache that there are for this format on the device, the default first.
-    pub(crate) fn offered_caches(&self, format: WeightFormat) -> &'static [CacheType] {
-        match self.device {
-            Device::Cpu => CacheType::offered_by(format),
-            Device::Cuda { .. } => &[CacheType::Float16],
-        }
-    }
-
-    /// As [`Self::resolve`], for a student with so many weights in this format and a stored choice that is given.
+    /// As [`Self::resolve`], for a student with so many weights in this format and a stored choice that is given, without
+    /// a saved graph.
     #[must_use]
     pub fn resolve_with(&self, parameters: usize, format: WeightFormat, stored: Option<&Choice>) -> Execution {
         let threads =
             self.threads.or(stored.map(|choice| choice.threads)).unwrap_or_else(|| default_threads(parameters));
         // A choice for more cores than this process may use now is none.
         let bound = |choice: &Choice| choice.affinity && threads.get() <= machine::physical_cores().len();
-        let offered = self.offered_caches(format);
+        let offered = self.device.offered_caches(format);
         Execution {
             device: self.device,
             threads,
@@ -111,6 +112,7 @@ impl EngineOptions {
                 .unwrap_or(offered[0]),
             batch_rows: stored.map(|choice| choice.batch_rows),
             tuned: stored.is_some(),
+            saved_graph: false,
             instruction_set: self.instruction_set.unwrap_or_else(InstructionSet::best),
         }
     }
@@ -160,6 +162,7 @@ mod tests {
             cache: CacheType::Int8,
             batch_rows: Some(count(8)),
             tuned: true,
+            saved_graph: false,
             instruction_set: InstructionSet::best(),
         };
         assert_eq!(execution, expected);

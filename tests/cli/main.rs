@@ -7,6 +7,7 @@ mod device;
 mod errors;
 mod instructions;
 mod memory;
+mod saved_graph;
 mod solve;
 mod tune;
 

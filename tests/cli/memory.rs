@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use pupil_models::bundle::WEIGHTS;
 
@@ -16,26 +16,34 @@ const PROCESSES: u64 = 4;
 const QUESTIONS: usize = 500;
 
 /// A process that has answered once, and comes to wait for somebody who reads its further answers.
-struct Held {
+pub(crate) struct Held {
     child: Child,
     output: BufReader<ChildStdout>,
 }
 
 impl Held {
     fn start(bundle: &Path, questions: &Path) -> Self {
-        let arguments = ["solve", path(bundle), "--questions", path(questions), "--json", "--untuned"];
-        let mut child = pupil(&arguments).stdout(Stdio::piped()).spawn().unwrap();
+        Self::start_command(&mut pupil(&["solve", path(bundle), "--questions", path(questions), "--json", "--untuned"]))
+    }
+
+    pub(crate) fn start_command(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         Self { child, output }
     }
 
     /// Returns once it has answered, and thereby used every weight.
-    fn await_answer(&mut self) {
+    pub(crate) fn await_answer(&mut self) {
         let mut line = String::new();
         while !line.contains("\"finished\"") {
             line.clear();
             assert_ne!(self.output.read_line(&mut line).unwrap(), 0, "expected an answer, found the end of the output");
         }
+    }
+
+    /// What it maps, a line a mapping with the file at its end.
+    pub(crate) fn maps(&self) -> String {
+        fs::read_to_string(format!("/proc/{}/maps", self.child.id())).unwrap()
     }
 
     /// Memory of the whole process, and of what it maps from `file`.

@@ -10,13 +10,13 @@ use crate::bundles::fixture;
 use crate::{path, pupil, text};
 
 /// A cache folder, and the program run with it and with the smallest real bundle as default.
-struct Cache {
-    folder: tempfile::TempDir,
-    bundle: PathBuf,
+pub(crate) struct Cache {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) bundle: PathBuf,
 }
 
 impl Cache {
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         Some(Self { bundle: fixture()?, folder: tempfile::tempdir().unwrap() })
     }
 
@@ -26,22 +26,27 @@ impl Cache {
         Self::new().map(|cache| Self { bundle: shipped, ..cache })
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.run_in(self.folder.path(), arguments)
     }
 
-    fn run_in(&self, cache: &Path, arguments: &[&str]) -> Output {
+    pub(crate) fn run_in(&self, cache: &Path, arguments: &[&str]) -> Output {
         pupil(arguments).env("PUPIL_CACHE_DIR", cache).env("PUPIL_BUNDLE", &self.bundle).output().unwrap()
     }
 
     /// Stores a tuning of one thread; the file that holds it.
-    fn tune(&self) -> PathBuf {
+    pub(crate) fn tune(&self) -> PathBuf {
         let output = self.run(&["tune", "--rounds=1", "--most-threads=1"]);
         assert!(output.status.success(), "{}", text(&output.stderr));
-        let files: Vec<PathBuf> =
-            fs::read_dir(self.folder.path().join("tuning")).unwrap().map(|file| file.unwrap().path()).collect();
+        let mut files = self.stored();
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
         assert_eq!(files.len(), 1, "{files:?}");
         files[0].clone()
+    }
+
+    /// Everything in the folder of what is stored.
+    pub(crate) fn stored(&self) -> Vec<PathBuf> {
+        fs::read_dir(self.folder.path().join("tuning")).unwrap().map(|file| file.unwrap().path()).collect()
     }
 
     /// How the student is run, as a row of a bench says.
@@ -50,14 +55,14 @@ impl Cache {
         json!([row["tuned"], row["threads"], row["spinning"], row["prepacking"]])
     }
 
-    fn row(&self, options: &[&str]) -> Value {
+    pub(crate) fn row(&self, options: &[&str]) -> Value {
         let small = ["bench", "--json", "--prompts=4", "--depths=4", "--tokens=1", "--runs=1", "--warm-up=0"];
         let output = self.run(&[&small, options].concat());
         assert!(output.status.success(), "{}", text(&output.stderr));
         serde_json::from_str(text(&output.stdout).lines().next().unwrap()).unwrap()
     }
 
-    fn doctor(&self) -> String {
+    pub(crate) fn doctor(&self) -> String {
         let output = self.run(&["doctor"]);
         assert!(output.status.success(), "{}", text(&output.stderr));
         text(&output.stdout)
@@ -65,7 +70,7 @@ impl Cache {
 }
 
 /// Changes the text of a stored entry.
-fn change(file: &Path, change: impl Fn(&mut Value)) {
+pub(crate) fn change(file: &Path, change: impl Fn(&mut Value)) {
     let mut entry: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
     change(&mut entry);
     fs::write(file, entry.to_string()).unwrap();
@@ -108,6 +113,7 @@ fn a_stored_cache_and_affinity_are_used_until_an_option_overrules_them() {
     let Some(cache) = Cache::native() else { return };
     assert_eq!(cache.row(&[])["cache"], "float16", "nothing is stored yet");
     let file = cache.tune();
+    assert_eq!(cache.stored(), [file.clone()], "no graph is saved of a native bundle");
     let whole = fs::read(&file).unwrap();
     change(&file, |entry| entry["choice"]["cache"] = "int8".into());
     let row = cache.row(&[]);
@@ -153,7 +159,7 @@ fn what_cannot_be_trusted_is_passed_over_and_said_by_doctor() {
     expect("ignored: threads: expected 1 to ");
     fs::write(&file, &whole).unwrap();
     change(&file, |entry| entry["schema"] = 99.into());
-    expect("ignored: expected schema 2, found 99");
+    expect("ignored: expected schema 3, found 99");
     fs::write(&file, &whole).unwrap();
     change(&file, |entry| entry["key"]["cpu"] = "another".into());
     expect("not for the default bundle here: measured for processor another");

@@ -3,14 +3,15 @@
 use std::io;
 use std::num::NonZeroUsize;
 
+use pupil_models::digest::Digest;
 use serde::{Deserialize, Serialize};
 
-use super::Key;
+use super::{Key, SavedGraph};
 use crate::kernels::CacheType;
 use crate::machine;
 
 /// Version of the stored form.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// Most rows of a batch that a choice may name.
 pub const MOST_BATCH_ROWS: usize = 64;
@@ -69,9 +70,12 @@ pub struct Entry {
     pub choice: Choice,
     /// What it was chosen from.
     pub candidates: Vec<Candidate>,
+    /// The optimised graph with pre-packed weights, where the choice has a use for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saved_graph: Option<SavedGraph>,
 }
 
-/// Why a stored entry is not used.
+/// Why a stored entry, or the graph saved beside it, is not used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Ignored {
@@ -81,12 +85,15 @@ pub enum Ignored {
     /// It is a link, a folder or something else.
     #[error("expected a plain file")]
     NotAFile,
+    /// It is a link, a file or something else.
+    #[error("expected a folder")]
+    NotAFolder,
     /// Another user wrote it, or could.
-    #[error("expected a file that only user {expected} can write, found {found}")]
+    #[error("expected one that only user {expected} can write, found {found}")]
     Foreign {
         /// The user of this process.
         expected: u32,
-        /// The file's owner or permissions.
+        /// Its owner or permissions.
         found: String,
     },
     /// It is larger than any entry.
@@ -116,6 +123,30 @@ pub enum Ignored {
         /// What the entry holds for.
         found: String,
     },
+    /// It is not as long as what was saved.
+    #[error("expected {expected} bytes, found {found}")]
+    Length {
+        /// Bytes that were saved.
+        expected: u64,
+        /// Bytes of the file.
+        found: u64,
+    },
+    /// It is not what was saved.
+    #[error("expected {expected}, found {found}")]
+    Digest {
+        /// Digest of what was saved.
+        expected: Digest,
+        /// Digest of the file.
+        found: Digest,
+    },
+    /// Something about one of the files or folders of a saved graph.
+    #[error("`{name}`: {reason}")]
+    File {
+        /// The file or folder.
+        name: &'static str,
+        /// Why it is not used.
+        reason: Box<Ignored>,
+    },
     /// A value is impossible here.
     #[error("{field}: expected 1 to {most}, found {found}")]
     Range {
@@ -126,6 +157,12 @@ pub enum Ignored {
         /// What the entry has.
         found: usize,
     },
+}
+
+impl Ignored {
+    pub(super) fn in_file(name: &'static str, reason: Self) -> Self {
+        Self::File { name, reason: Box::new(reason) }
+    }
 }
 
 impl Entry {

@@ -34,11 +34,17 @@ impl Key {
         }
     }
 
-    /// Name of the file of this key's entry: two keys never share one, so that machines with one home folder do not either.
-    pub(super) fn file_name(&self) -> String {
+    /// Whether `other` is for the same bundle and processor, with other versions: what holds for it is outdated.
+    pub(super) fn replaces(&self, other: &Self) -> bool {
+        let place = |key: &Self| (key.bundle, key.cpu.clone(), key.cpu_features.clone());
+        place(self) == place(other) && self != other
+    }
+
+    /// Name of the files of this key's entry: two keys never share one, so that machines with one home folder do not either.
+    pub(super) fn name(&self) -> String {
         let Self { bundle, cpu, cpu_features, onnxruntime, runtime } = self;
         let text = format!("{bundle}\n{cpu}\n{}\n{onnxruntime}\n{runtime}", cpu_features.join(" "));
         let digest = Digest::of(text.as_bytes()).to_string();
-        format!("{}.json", digest.rsplit(':').next().unwrap_or(&digest))
+        digest.rsplit(':').next().unwrap_or(&digest).to_owned()
     }
 }

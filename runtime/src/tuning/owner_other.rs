@@ -14,6 +14,11 @@ pub(super) fn open_own(path: &Path) -> Result<File, Ignored> {
     Ok(File::open(path)?)
 }
 
+/// Refuses `path` if it is no folder.
+pub(super) fn check_own_folder(path: &Path) -> Result<(), Ignored> {
+    if fs::symlink_metadata(path)?.is_dir() { Ok(()) } else { Err(Ignored::NotAFolder) }
+}
+
 /// Makes the folder.
 pub(super) fn create_folder(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)

@@ -1,6 +1,6 @@
 //! Files of this user, opened so that nobody can swap them in between.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -26,6 +26,18 @@ pub(super) fn open_own(path: &Path) -> Result<File, Ignored> {
     if !metadata.is_file() {
         return Err(Ignored::NotAFile);
     }
+    check_own(&metadata)?;
+    Ok(file)
+}
+
+/// Refuses `path` if it is no folder, or a link to one, or another user can write to it: what is checked in it could be
+/// another file by the time it is opened.
+pub(super) fn check_own_folder(path: &Path) -> Result<(), Ignored> {
+    let metadata = fs::symlink_metadata(path)?;
+    if metadata.is_dir() { check_own(&metadata) } else { Err(Ignored::NotAFolder) }
+}
+
+fn check_own(metadata: &Metadata) -> Result<(), Ignored> {
     let expected = rustix::process::geteuid().as_raw();
     if metadata.uid() != expected {
         return Err(Ignored::Foreign { expected, found: format!("one of user {}", metadata.uid()) });
@@ -33,7 +45,7 @@ pub(super) fn open_own(path: &Path) -> Result<File, Ignored> {
     if metadata.mode() & WRITABLE_BY_ALL != 0 {
         return Err(Ignored::Foreign { expected, found: format!("mode {:o}", metadata.mode() & 0o7777) });
     }
-    Ok(file)
+    Ok(())
 }
 
 /// Makes the folder for this user alone.

@@ -13,6 +13,7 @@ mod library;
 mod memory;
 mod native;
 mod operators;
+mod saved;
 mod signature;
 mod tensors;
 
@@ -23,7 +24,7 @@ use ort::environment::Environment;
 use ort::memory::Allocator;
 use ort::session::Session;
 use ort::value::Tensor;
-use pupil_models::bundle::{Bundle, GRAPH};
+use pupil_models::bundle::Bundle;
 use pupil_models::config::StudentConfig;
 use pupil_models::graph::ElementType;
 
@@ -35,6 +36,8 @@ use layout::Layout;
 pub use library::{LibraryInfo, find_library};
 use memory::Memory;
 use operators::Machine;
+use saved::Form;
+pub(crate) use saved::save_graph;
 
 use super::{Backend, BackendError};
 use crate::device::Device;
@@ -43,6 +46,7 @@ use crate::kernels::{CacheType, Kernels};
 use crate::machine;
 use crate::options::{EngineOptions, Execution};
 use crate::sampler::TokenId;
+use crate::tuning;
 
 /// Key of the session's setting that binds threads to processors.
 const AFFINITIES: &str = "session.intra_op_thread_affinities";
@@ -68,12 +72,24 @@ impl OnnxBackend {
     /// [`LoadError`] if ONNX Runtime cannot be used, or refuses the graph, or the graph is not this student's, or the device
     /// cannot compute it.
     pub fn load(bundle: &Bundle, options: &EngineOptions) -> Result<Self, LoadError> {
-        let path = bundle.path(GRAPH);
-        let format = bundle.manifest().weights;
         let mut execution = options.resolve(bundle);
+        if execution.saved_graph {
+            let folder = tuning::saved_graph(bundle);
+            if let Some(Ok(backend)) = folder.map(|folder| Self::open(bundle, Form::Saved(&folder), execution)) {
+                return Ok(backend);
+            }
+            // Passed over like anything else that is stored and of no use; whatever else is wrong shows here as well.
+            execution.saved_graph = false;
+        }
+        Self::open(bundle, Form::Bundle, execution)
+    }
+
+    fn open(bundle: &Bundle, form: Form<'_>, mut execution: Execution) -> Result<Self, LoadError> {
+        let path = form.path(bundle);
+        let format = bundle.manifest().weights;
         cuda::check(execution.device, format)?;
         let environment = library::environment()?;
-        let offered = options.offered_caches(format);
+        let offered = execution.device.offered_caches(format);
         if !offered.contains(&execution.cache) {
             return Err(LoadError::Cache { expected: execution.cache, format, offered });
         }
@@ -83,11 +99,12 @@ impl OnnxBackend {
         if execution.affinity && cores.len() < execution.threads.get() {
             return Err(LoadError::Affinity { threads: execution.threads.get(), cores: cores.len() });
         }
-        let session =
-            open_session(&environment, &path, kernels, &execution, &cores).map_err(|error| match execution.device {
+        let session = open_session(&environment, &path, form, kernels, &execution, &cores).map_err(|error| {
+            match execution.device {
                 Device::Cpu => LoadError::Graph { path: path.clone(), reason: error.to_string() },
                 device => cuda::refused(device, &error.to_string()),
-            })?;
+            }
+        })?;
         let element = signature::check(&path, &session, bundle.config(), format)?;
         cuda::check_session(execution.device, &session, &path, element)?;
         if element == ElementType::Float16 && !format.is_native() {
@@ -199,6 +216,7 @@ impl Backend for OnnxBackend {
 fn open_session(
     environment: &Environment,
     path: &Path,
+    form: Form<'_>,
     kernels: &'static Kernels,
     execution: &Execution,
     cores: &[usize],
@@ -213,7 +231,7 @@ fn open_session(
     if execution.affinity && threads > 1 {
         builder = builder.with_config_entry(AFFINITIES, affinities(&cores[..threads]))?;
     }
-    let mut builder = cuda::register(builder, execution.device)?;
+    let mut builder = form.set(cuda::register(builder, execution.device)?)?;
     // By path, never from memory: only then are the weights mapped.
     after_the_first(|| builder.commit_from_file(path))
 }

@@ -195,6 +195,7 @@ pub(crate) struct Bench {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "switches that do not depend on each other")]
 pub(crate) struct Tune {
     /// The bundle's folder; by default the default bundle
     pub(crate) bundle: Option<PathBuf>,
@@ -210,6 +211,9 @@ pub(crate) struct Tune {
     /// Try the int8 cache as well: it takes half the memory, and changes answers now and then
     #[arg(long)]
     pub(crate) allow_int8_cache: bool,
+    /// Do not save the optimised graph with pre-packed weights: on disk it takes two to three times the bundle's size
+    #[arg(long)]
+    pub(crate) no_graph: bool,
     /// Measure and show, but store nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -1,6 +1,6 @@
 //! `pupil doctor`: what was found on this machine, and what is missing.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use pupil_models::bundle::{BundleError, Manifest};
@@ -8,7 +8,7 @@ use pupil_models::digest::Digest;
 use pupil_runtime::InstructionSet;
 use pupil_runtime::backend::onnx::{self, LibraryInfo, OnnxBackend};
 use pupil_runtime::machine::{cores, cpu_features, cpu_model};
-use pupil_runtime::tuning::{Key, Store, Stored};
+use pupil_runtime::tuning::{Entry, Key, Store, Stored};
 use serde_json::{Value, json};
 
 use crate::args::Doctor;
@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &Doctor) -> anyhow::Result<ExitCode> {
             "default_bundle_opens": matches!(student, Some(Ok(_))),
             "tuning": {
                 "folder": store.as_ref().map(Store::folder),
-                "entries": entries.iter().map(|entry| entry_json(entry, key.as_ref())).collect::<Vec<_>>(),
+                "entries": entries.iter().map(|entry| entry_json(entry, store.as_ref(), key.as_ref())).collect::<Vec<_>>(),
             },
         }))?;
     } else {
@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &Doctor) -> anyhow::Result<ExitCode> {
             ("kernels", format!("{} (of {})", InstructionSet::best(), sets.join(", "))),
             ("default bundle", describe_bundle(bundle.as_ref(), student.as_ref())),
         ];
-        rows.extend(tuning_rows(store.as_ref().map(Store::folder), &entries, key.as_ref()));
+        rows.extend(tuning_rows(store.as_ref(), &entries, key.as_ref()));
         output::table(&rows)?;
     }
     library?;
@@ -94,33 +94,46 @@ fn describe_bundle(bundle: Option<&(PathBuf, &'static str)>, student: Option<&St
 }
 
 /// A line for the folder, and one for every entry in it.
-fn tuning_rows(folder: Option<&Path>, entries: &[Stored], key: Option<&Key>) -> Vec<(&'static str, String)> {
-    let Some(folder) = folder else {
+fn tuning_rows(store: Option<&Store>, entries: &[Stored], key: Option<&Key>) -> Vec<(&'static str, String)> {
+    let Some(store) = store else {
         return vec![("tuning", "none: the environment names no cache folder".to_owned())];
     };
     if entries.is_empty() {
-        return vec![("tuning", format!("none in {}; `pupil tune BUNDLE` makes one", folder.display()))];
+        return vec![("tuning", format!("none in {}; `pupil tune BUNDLE` makes one", store.folder().display()))];
     }
     let rows = entries.iter().map(|stored| {
         let name = stored.path.file_name().unwrap_or_default().to_string_lossy();
-        ("tuning", format!("{}: {}", name.escape_debug(), describe_entry(stored, key)))
+        ("tuning", format!("{}: {}", name.escape_debug(), describe_entry(stored, store, key)))
     });
-    std::iter::once(("tuning", folder.display().to_string())).chain(rows).collect()
+    std::iter::once(("tuning", store.folder().display().to_string())).chain(rows).collect()
 }
 
 /// What an entry is good for.
-fn describe_entry(stored: &Stored, key: Option<&Key>) -> String {
+fn describe_entry(stored: &Stored, store: &Store, key: Option<&Key>) -> String {
     match &stored.entry {
         Err(ignored) => format!("ignored: {ignored}"),
-        Ok(entry) => match key.map(|key| entry.check_key(key)) {
-            Some(Ok(())) => format!("used for the default bundle: {}", tune::describe(&entry.choice)),
-            Some(Err(ignored)) => format!("not for the default bundle here: {ignored}"),
-            None => format!("for bundle {}: {}", entry.key.bundle, tune::describe(&entry.choice)),
-        },
+        Ok(entry) => {
+            let choice = tune::describe(&entry.choice);
+            let said = match key.map(|key| entry.check_key(key)) {
+                Some(Ok(())) => format!("used for the default bundle: {choice}"),
+                Some(Err(ignored)) => format!("not for the default bundle here: {ignored}"),
+                None => format!("for bundle {}: {choice}", entry.key.bundle),
+            };
+            said + &describe_graph(entry, store)
+        }
     }
 }
 
-fn entry_json(stored: &Stored, key: Option<&Key>) -> Value {
+/// The graph that was saved with an entry: its size, or why it is passed over.
+fn describe_graph(entry: &Entry, store: &Store) -> String {
+    match (&entry.saved_graph, store.saved_graph(entry)) {
+        (None, _) => String::new(),
+        (Some(saved), Ok(_)) => format!("; {}", tune::describe_size(saved)),
+        (Some(_), Err(ignored)) => format!("; its saved graph is ignored: {ignored}"),
+    }
+}
+
+fn entry_json(stored: &Stored, store: Option<&Store>, key: Option<&Key>) -> Value {
     let path = &stored.path;
     match &stored.entry {
         Err(ignored) => json!({"path": path, "ignored": ignored.to_string()}),
@@ -128,6 +141,8 @@ fn entry_json(stored: &Stored, key: Option<&Key>) -> Value {
             "path": path,
             "key": entry.key,
             "choice": entry.choice,
+            "saved_graph": entry.saved_graph,
+            "saved_graph_ignored": store.and_then(|store| store.saved_graph(entry).err()).map(|ignored| ignored.to_string()),
             "used_for_default_bundle": key.is_some_and(|key| entry.check_key(key).is_ok()),
         }),
     }

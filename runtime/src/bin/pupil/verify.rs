@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 
 use pupil_models::bundle::Bundle;
+use pupil_runtime::tuning;
 use pupil_runtime::{Device, Engine, EngineOptions, GenerateError, TokenId};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::args::Verify;
 use crate::output;
-use crate::plan::bundle_or_default;
+use crate::plan::{PlanError, bundle_or_default};
 
 /// Tokens whose logits are compared with the CPU's.
 const COMPARED_TOKENS: usize = 64;
@@ -19,6 +20,10 @@ pub(crate) fn run(arguments: Verify) -> anyhow::Result<ExitCode> {
     let json = bundle.json;
     let bundle = Bundle::open(bundle_or_default(bundle.bundle)?)?;
     bundle.verify()?;
+    let saved = tuning::verify_saved_graph(&bundle).map_err(|reason| {
+        let problem = format!("what `pupil tune` saved for this bundle is damaged: {reason}");
+        PlanError::new(problem, "`pupil tune` saves it anew; with `--untuned` nothing uses it")
+    })?;
     let prompt = prompt(&bundle, device)?;
     let logits = logits(&bundle, device, &prompt)?;
     let agreement = match device {
@@ -28,7 +33,7 @@ pub(crate) fn run(arguments: Verify) -> anyhow::Result<ExitCode> {
     let manifest = bundle.manifest();
     if json {
         output::json(&json!({
-            "folder": bundle.folder(), "verified": true, "files": manifest.files, "device": device,
+            "folder": bundle.folder(), "verified": true, "files": manifest.files, "saved_graph": saved, "device": device,
             "compared_with_cpu": agreement,
         }))?;
         return Ok(ExitCode::SUCCESS);
@@ -40,6 +45,7 @@ pub(crate) fn run(arguments: Verify) -> anyhow::Result<ExitCode> {
         ("weights", format!("{} numbers, all finite", manifest.parameters)),
         ("graph", "opens in ONNX Runtime and computes finite logits".to_owned()),
     ];
+    rows.extend(saved.map(|folder| ("saved graph", format!("{}: as it was saved", folder.display()))));
     if let Some(agreement) = agreement {
         rows.push(("device", format!("{device}: {}", agreement.describe())));
     }

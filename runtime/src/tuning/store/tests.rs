@@ -2,9 +2,10 @@
 
 use std::num::NonZeroUsize;
 
+use pupil_models::bundle::FileRecord;
 use pupil_models::digest::Digest;
 
-use super::super::{Choice, MOST_BATCH_ROWS, SCHEMA};
+use super::super::{Choice, MOST_BATCH_ROWS, SCHEMA, SavedGraph};
 use super::*;
 use crate::kernels::CacheType;
 use crate::machine;
@@ -18,7 +19,13 @@ fn entry() -> Entry {
         cache: CacheType::Int8,
         batch_rows: NonZeroUsize::MIN,
     };
-    Entry { schema: SCHEMA, key: Key::new(Digest::of(b"bundle"), "1.2.3"), choice, candidates: Vec::new() }
+    Entry {
+        schema: SCHEMA,
+        key: Key::new(Digest::of(b"bundle"), "1.2.3"),
+        choice,
+        candidates: Vec::new(),
+        saved_graph: None,
+    }
 }
 
 /// A store with one entry, in a folder that is removed with the first value.
@@ -68,7 +75,7 @@ fn another_bundle_processor_or_version_has_no_entry() {
 fn an_entry_under_the_name_of_another_key_is_passed_over() {
     let (_cache, store, entry, path) = stored();
     let other = Key::new(Digest::of(b"bundle"), "9.9.9");
-    fs::copy(&path, store.folder().join(other.file_name())).unwrap();
+    fs::copy(&path, store.path(&other, ENTRY)).unwrap();
     let ignored = store.read(&other).unwrap_err();
     assert!(matches!(ignored, Ignored::Key { field: "ONNX Runtime", .. }), "{ignored}");
     assert!(store.read(&entry.key).unwrap().is_some(), "the right one is still used");
@@ -147,4 +154,44 @@ fn a_store_that_cannot_be_made_is_an_error_of_writing_and_empty_for_reading() {
     assert!(!store.exists());
     assert!(store.list().is_empty());
     assert_eq!(fs::read(cache.path().join(FOLDER)).unwrap(), b"");
+}
+
+#[test]
+fn what_other_versions_stored_for_the_bundle_is_removed_with_its_graph() {
+    let (_cache, store, entry, path) = stored();
+    let changed = |change: fn(&mut Key)| {
+        let mut other = entry.clone();
+        change(&mut other.key);
+        let path = store.path(&other.key, ENTRY);
+        fs::write(&path, serde_json::to_vec(&other).unwrap()).unwrap();
+        let graph = path.with_extension(GRAPH);
+        fs::create_dir(&graph).unwrap();
+        fs::write(graph.join("weights.bin"), "large").unwrap();
+        [path, graph]
+    };
+    let outdated =
+        [changed(|key| key.onnxruntime = "1.2.2".to_owned()), changed(|key| key.runtime = "0.0.1".to_owned())];
+    let kept = [changed(|key| key.bundle = Digest::of(b"another")), changed(|key| key.cpu.push('x'))];
+    assert_eq!(store.write(&entry).unwrap(), path);
+    assert!(outdated.iter().flatten().all(|path| !path.exists()));
+    assert!(kept.iter().flatten().all(|path| path.exists()), "of another bundle, of another machine in the same home");
+}
+
+#[test]
+fn a_graph_that_no_entry_names_is_removed() {
+    let (_cache, store, mut entry, path) = stored();
+    let graph = path.with_extension(GRAPH);
+    fs::create_dir(&graph).unwrap();
+    let record = FileRecord { bytes: 1, sha256: Digest::of(b"x") };
+    entry.saved_graph = Some(SavedGraph { graph: record, weights: record });
+    store.write(&entry).unwrap();
+    assert!(graph.exists(), "the entry names it");
+    assert!(
+        matches!(store.saved_graph(&entry), Err(Ignored::File { name: "weights.bin", .. })),
+        "but nothing is in it"
+    );
+    entry.saved_graph = None;
+    store.write(&entry).unwrap();
+    assert!(!graph.exists());
+    assert_eq!(store.saved_graph(&entry).unwrap(), None);
 }

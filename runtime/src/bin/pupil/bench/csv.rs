@@ -4,7 +4,8 @@ use super::report::Report;
 use super::row::Row;
 
 const COLUMNS: &str = "measurement,prompt_tokens,tokens,readers,at_seconds,unit,median,least,most,runs,warm_up_runs,answer,\
-                       bundle,bundle_digest,weights,parameters,device,threads,spinning,cache,affinity,prepacking,tuned,instruction_set,\
+                       bundle,bundle_digest,weights,parameters,device,threads,spinning,cache,affinity,prepacking,tuned,saved_graph,\
+                       instruction_set,\
                        onnxruntime,runtime,cpu,cpu_features,cores";
 
 /// Heading and rows.
@@ -17,7 +18,7 @@ pub(super) fn text(report: &Report) -> String {
     text
 }
 
-fn fields(row: &Row) -> [String; 29] {
+fn fields(row: &Row) -> [String; 30] {
     let conditions = &row.conditions;
     let runs: Vec<String> = row.figure.runs.iter().map(f64::to_string).collect();
     [
@@ -44,6 +45,7 @@ fn fields(row: &Row) -> [String; 29] {
         conditions.affinity.to_string(),
         conditions.prepacking.to_string(),
         conditions.tuned.to_string(),
+        conditions.saved_graph.to_string(),
         conditions.instruction_set.clone(),
         conditions.onnxruntime.clone(),
         conditions.runtime.clone(),

@@ -43,6 +43,7 @@ impl Report {
             affinity: execution.affinity,
             prepacking: execution.prepacking,
             tuned: execution.tuned,
+            saved_graph: execution.saved_graph,
             instruction_set: execution.instruction_set.to_string(),
             onnxruntime: find_library()?.version,
             runtime: env!("CARGO_PKG_VERSION").to_owned(),

@@ -94,6 +94,9 @@ pub(super) struct Conditions {
     pub(super) prepacking: bool,
     /// Whether a stored tuning decided what was left open.
     pub(super) tuned: bool,
+    /// Whether a saved graph was run, its pre-packed weights mapped.
+    #[serde(default)]
+    pub(super) saved_graph: bool,
     /// Instructions that the operators of a native bundle are made of.
     pub(super) instruction_set: String,
     pub(super) onnxruntime: String,
@@ -250,6 +253,7 @@ pub(super) mod tests {
                 affinity: false,
                 prepacking: false,
                 tuned: false,
+                saved_graph: false,
                 instruction_set: "plain".to_owned(),
                 onnxruntime: "1.2.3".to_owned(),
                 runtime: "0.1.0".to_owned(),

@@ -86,15 +86,10 @@ fn spawn(plan: &BenchPlan<'_>, conditions: &Conditions) -> anyhow::Result<Child>
         .args(["--text", plan.question])
         .args(["--prompt-tokens", &PROMPT_TOKENS.to_string(), "--tokens", &TOKENS.to_string()])
         // What was decided for this process, whatever is stored meanwhile.
-        .args([
-            "--untuned",
-            "--device",
-            &conditions.device.to_string(),
-            "--threads",
-            &conditions.threads.to_string(),
-            "--instructions",
-            &conditions.instruction_set,
-        ])
+        .args(["--device", &conditions.device.to_string(), "--threads", &conditions.threads.to_string()])
+        .args(["--instructions", &conditions.instruction_set])
+        // All that is left to find among what is stored is a saved graph.
+        .args((!conditions.saved_graph).then_some("--untuned"))
         .args(["--spinning", switch(conditions.spinning), "--affinity", switch(conditions.affinity)])
         .args(conditions.cache.into_iter().flat_map(|cache| ["--cache", cache.name()]))
         .arg(format!("--prepacking={}", switch(conditions.prepacking)))

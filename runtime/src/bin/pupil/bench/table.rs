@@ -44,6 +44,7 @@ pub(super) fn text(report: &Report) -> String {
 pub(super) fn heading(conditions: &Conditions) -> [(&'static str, String); 3] {
     let switch = |on: bool| if on { "on" } else { "off" };
     let Conditions { bundle, weights, parameters, bundle_digest, cpu, cpu_features, cores, .. } = conditions;
+    let prepacked = if conditions.saved_graph { " (saved graph)" } else { "" };
     let tuned = if conditions.tuned { ", as tuned" } else { "" };
     [
         ("bundle", format!("{} ({weights}, {parameters} weights, {})", bundle.display(), short(bundle_digest))),
@@ -51,7 +52,7 @@ pub(super) fn heading(conditions: &Conditions) -> [(&'static str, String); 3] {
         (
             "settings",
             format!(
-                "{}, {} thread{}, spinning {}, affinity {}, pre-packing {}, cache {}, {}{tuned}; pupil {}, ONNX Runtime {}",
+                "{}, {} thread{}, spinning {}, affinity {}, pre-packing {}{prepacked}, cache {}, {}{tuned}; pupil {}, ONNX Runtime {}",
                 conditions.device,
                 conditions.threads,
                 if conditions.threads == 1 { "" } else { "s" },

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use pupil_models::bundle::Bundle;
 use pupil_runtime::backend::onnx::find_library;
 use pupil_runtime::machine;
-use pupil_runtime::tuning::{Candidate, Choice, Entry, Key, SCHEMA, Store};
+use pupil_runtime::tuning::{Candidate, Choice, Entry, Key, SCHEMA, SavedGraph, Store};
 use serde_json::json;
 
 use crate::args::Tune;
@@ -37,7 +37,12 @@ pub(crate) fn run(arguments: &Tune) -> anyhow::Result<ExitCode> {
     })?;
     warn_if_busy()?;
     let (choice, candidates) = search(&bundle, arguments)?;
-    let entry = Entry { schema: SCHEMA, key, choice, candidates };
+    let saved_graph = if arguments.dry_run || arguments.no_graph || bundle.manifest().weights.is_native() {
+        None
+    } else {
+        save_graph(&bundle, &store, &key, &choice)?
+    };
+    let entry = Entry { schema: SCHEMA, key, choice, candidates, saved_graph };
     print(arguments, &entry)?;
     if arguments.dry_run {
         return Ok(ExitCode::SUCCESS);
@@ -48,6 +53,21 @@ pub(crate) fn run(arguments: &Tune) -> anyhow::Result<ExitCode> {
     })?;
     writeln!(io::stderr(), "stored in {}", path.display())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The graph saved for this choice; one that cannot be is said, and the choice holds without it.
+fn save_graph(bundle: &Bundle, store: &Store, key: &Key, choice: &Choice) -> io::Result<Option<SavedGraph>> {
+    if !choice.prepacking {
+        return Ok(None);
+    }
+    match SavedGraph::save(bundle, store, key) {
+        Ok(saved) => Ok(Some(saved)),
+        Err(error) => {
+            let error = format!("{:#}", anyhow::Error::new(error));
+            writeln!(io::stderr(), "warning: the optimised graph is not saved, the choice holds without it: {error}")?;
+            Ok(None)
+        }
+    }
 }
 
 /// Says so if other work is going on, beside which candidates would be measured.
@@ -62,11 +82,20 @@ fn warn_if_busy() -> io::Result<()> {
 
 fn print(arguments: &Tune, entry: &Entry) -> io::Result<()> {
     if arguments.json {
-        return output::json(&json!({"key": entry.key, "choice": entry.choice, "candidates": entry.candidates}));
+        return output::json(&json!({
+            "key": entry.key,
+            "choice": entry.choice,
+            "candidates": entry.candidates,
+            "saved_graph": entry.saved_graph,
+        }));
     }
     let mut rows: Vec<(&str, String)> =
         entry.candidates.iter().map(|candidate| ("tried", describe_candidate(candidate))).collect();
     rows.push(("chosen", describe(&entry.choice)));
+    if let Some(saved) = &entry.saved_graph {
+        let size = describe_size(saved);
+        rows.push(("saved", format!("{size}, mapped when the bundle is opened; `--no-graph` does without")));
+    }
     output::table(&rows)
 }
 
@@ -84,6 +113,11 @@ fn describe_candidate(candidate: &Candidate) -> String {
         format!("{:8.2} ms ({:.2} to {:.2})", figure.median, figure.least, figure.most)
     });
     format!("{:<98} {times} for {prompt_tokens} + {completion_tokens} tokens a row", describe(&choice))
+}
+
+/// What was saved, and the room that it takes on the disk.
+pub(crate) fn describe_size(saved: &SavedGraph) -> String {
+    format!("optimised graph with pre-packed weights, {} bytes", saved.bytes())
 }
 
 /// A choice in words.
