@@ -81,8 +81,8 @@ impl WeightFormat {
     #[must_use]
     pub const fn cache_element(self) -> ElementType {
         match self {
-            Self::Float32 | Self::Portable(_) => ElementType::Float32,
-            Self::Native(_) => ElementType::Float16,
+            Self::Float32 => ElementType::Float32,
+            Self::Portable(_) | Self::Native(_) => ElementType::Float16,
         }
     }
 }

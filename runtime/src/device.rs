@@ -8,7 +8,6 @@ use pupil_models::format::WeightFormat;
 use serde::{Deserialize, Serialize};
 
 use crate::error::list;
-use crate::kernels::CacheType;
 
 /// Where a student is computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -23,16 +22,6 @@ pub enum Device {
         /// Which of those that CUDA shows to this process, counted from 0.
         ordinal: u16,
     },
-}
-
-impl Device {
-    /// The types of cache that there are for this format on the device, the default first.
-    pub(crate) fn offered_caches(self, format: WeightFormat) -> &'static [CacheType] {
-        match self {
-            Self::Cpu => CacheType::offered_by(format),
-            Self::Cuda { .. } => &[CacheType::Float16],
-        }
-    }
 }
 
 impl fmt::Display for Device {
@@ -94,8 +83,8 @@ pub enum DeviceError {
     },
     /// The bundle's operators have no kernels for the device.
     #[error(
-        "device `{device}`: expected a bundle of ONNX Runtime's own operators, found format `{format}`, whose operators run on \
-         the CPU alone"
+        "device `{device}`: expected a bundle of format `portable-4` or `portable-8`, found format `{format}`, which can be \
+         computed on the CPU alone"
     )]
     Format {
         /// What was asked for.
@@ -130,17 +119,6 @@ pub enum DeviceError {
         /// What it said.
         reason: String,
     },
-    /// The graph's attention has no kernel on the device.
-    #[error(
-        "device `{device}`, graph `{path}`: expected float16 keys and values, as ONNX Runtime's attention on CUDA takes no \
-         float32, found float32"
-    )]
-    Cache {
-        /// What was asked for.
-        device: Device,
-        /// The graph.
-        path: PathBuf,
-    },
     /// ONNX Runtime placed on the CPU what computes.
     #[error(
         "device `{device}`, graph `{path}`: expected all that computes on it, found on the CPU: {}",
@@ -168,8 +146,8 @@ impl DeviceError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::NotBuilt { .. } => "cargo build --release -p pupil-runtime --features cuda",
-            Self::Format { .. } | Self::Cache { .. } | Self::Placement { .. } => {
-                "`On a GPU` in benches/README.md says which bundles run there, and how to make one of a portable bundle"
+            Self::Format { .. } | Self::Placement { .. } => {
+                "export the student with `--format portable-4` or `--format portable-8`"
             }
             Self::Provider { .. } | Self::Refused { .. } => {
                 "set ORT_DYLIB_PATH to the libonnxruntime.so of a wheel `onnxruntime-gpu`, with its \

@@ -74,8 +74,8 @@ fn available() -> String {
     sets.map(|set| format!("`{set}`")).collect::<Vec<_>>().join(", ")
 }
 
-fn names(caches: &[CacheType]) -> String {
-    caches.iter().map(|cache| format!("`{cache}`")).collect::<Vec<_>>().join(", ")
+fn offered(format: WeightFormat) -> String {
+    CacheType::offered_by(format).iter().map(|cache| format!("`{cache}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Why a bundle cannot be loaded into an engine.
@@ -115,14 +115,12 @@ pub enum LoadError {
         expected: InstructionSet,
     },
     /// The bundle's operators know no such cache.
-    #[error("cache `{expected}`: expected one that a bundle of format `{format}` offers, which are {}", names(offered))]
+    #[error("cache `{expected}`: expected one that a bundle of format `{format}` offers, which are {}", offered(*format))]
     Cache {
         /// What was asked for.
         expected: CacheType,
         /// Form of the bundle.
         format: WeightFormat,
-        /// What its operators know on this device.
-        offered: &'static [CacheType],
     },
     /// Threads cannot be bound to a core each.
     #[error("affinity: expected {threads} cores that this process may use, one for each thread, found {cores}")]

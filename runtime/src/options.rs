@@ -98,7 +98,7 @@ impl EngineOptions {
             self.threads.or(stored.map(|choice| choice.threads)).unwrap_or_else(|| default_threads(parameters));
         // A choice for more cores than this process may use now is none.
         let bound = |choice: &Choice| choice.affinity && threads.get() <= machine::physical_cores().len();
-        let offered = self.device.offered_caches(format);
+        let offered = CacheType::offered_by(format);
         Execution {
             device: self.device,
             threads,

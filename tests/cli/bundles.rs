@@ -94,3 +94,8 @@ pub(crate) fn fixture() -> Option<PathBuf> {
     }
     Some(folder)
 }
+
+/// The same in four bits for other runtimes, beside it.
+pub(crate) fn portable_fixture() -> Option<PathBuf> {
+    fixture().map(|folder| folder.with_file_name("tiny-portable"))
+}

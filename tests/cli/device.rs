@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::bundles::fixture;
+#[cfg(feature = "cuda")]
+use crate::bundles::portable_fixture;
 use crate::{path, run, text};
 
 /// The shipped student, which is native.
@@ -41,7 +43,7 @@ fn a_program_without_the_feature_says_so() {
 #[test]
 #[cfg(feature = "cuda")]
 fn a_library_without_the_provider_is_named_with_those_it_has() {
-    let Some(bundle) = fixture() else { return };
+    let Some(bundle) = portable_fixture() else { return };
     let library = pupil_runtime::backend::onnx::find_library().unwrap();
     if library.providers.iter().any(|name| name == pupil_runtime::backend::onnx::CUDA_PROVIDER) {
         return;
@@ -69,8 +71,8 @@ fn operators_of_our_own_are_refused_whatever_the_library_has() {
     for mut arguments in commands(&native()) {
         arguments.push("--device=cuda");
         let printed = refusal(&arguments);
-        let expected = "error: device `cuda:0`: expected a bundle of ONNX Runtime's own operators, found format `native-4`, \
-            whose operators run on the CPU alone\nhint: `On a GPU` in benches/README.md ";
+        let expected = "error: device `cuda:0`: expected a bundle of format `portable-4` or `portable-8`, found format \
+            `native-4`, which can be computed on the CPU alone\nhint: export the student with `--format portable-4` ";
         assert!(printed.starts_with(expected), "{printed}");
     }
 }

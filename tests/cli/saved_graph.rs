@@ -1,8 +1,5 @@
 //! The optimised graph that `pupil tune` saves of a portable bundle: run from its mapped weights, with the same answers, and
 //! passed over when it is not what was saved.
-//!
-//! `models/fixtures/tiny-portable` is the smallest bundle in four bits: `distill export --checkpoint models/fixtures/tiny
-//! --contract models/fixtures/tiny/reasoning.json --format portable-4 --without-parity`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,6 +7,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::bundles::portable_fixture;
 use crate::memory::Held;
 use crate::tune::{Cache, change};
 use crate::{path, pupil, text};
@@ -18,13 +16,7 @@ const TUNE: [&str; 3] = ["tune", "--rounds=1", "--most-threads=1"];
 
 /// A cache folder with the portable bundle as default.
 fn portable() -> Cache {
-    let cache = Cache { folder: tempfile::tempdir().unwrap(), bundle: fixture() };
-    assert!(cache.bundle.is_dir(), "no bundle at `{}`", cache.bundle.display());
-    cache
-}
-
-fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/fixtures/tiny-portable")
+    Cache { folder: tempfile::tempdir().unwrap(), bundle: portable_fixture().unwrap() }
 }
 
 /// A cache folder with a tuning, its entry, and the folder of the saved graph.

@@ -1,57 +1,35 @@
 //! Devices other than the CPU: what can be tested without one.
 
-use std::fs;
-use std::path::Path;
-
-use pupil_models::bundle::{Bundle, GRAPH, MANIFEST};
-use pupil_models::digest::Digest;
+use pupil_models::bundle::Bundle;
 use pupil_runtime::backend::onnx::OnnxBackend;
 use pupil_runtime::backend::{Backend, KeyValueCache};
 use pupil_runtime::{CacheType, Engine, EngineOptions, TokenId};
 
-use crate::support::fixture;
+use crate::support::{fixture, portable_fixture};
 
-/// The fixture's graph as `benches/cuda/float16_attention.py` makes it: attention, keys and values in float16.
-const GRAPH_IN_FLOAT16: &[u8] = include_bytes!("float16_attention.onnx");
-
-/// Sums in another order round differently, and keys and values in float16 to 11 bits: the relative error of logits.
-const FLOAT16_TOLERANCE: f32 = 1e-2;
-
-/// The smallest bundle with float16 attention, in `folder`.
-pub(crate) fn with_float16_attention(folder: &Path) -> Option<Bundle> {
-    for file in fs::read_dir(fixture()?).unwrap() {
-        let file = file.unwrap();
-        fs::copy(file.path(), folder.join(file.file_name())).unwrap();
-    }
-    fs::write(folder.join(GRAPH), GRAPH_IN_FLOAT16).unwrap();
-    let path = folder.join(MANIFEST);
-    let mut manifest: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    let digest = Digest::of(GRAPH_IN_FLOAT16).to_string();
-    manifest["files"][GRAPH] = serde_json::json!({"bytes": GRAPH_IN_FLOAT16.len(), "sha256": digest});
-    fs::write(path, manifest.to_string()).unwrap();
-    Some(Bundle::open(folder).unwrap())
-}
+/// Relative error of logits where sums are added up in another order, or the cache rounds to 11 bits.
+const ROUNDING: f32 = 1e-2;
 
 fn tokens(count: usize, vocab_size: usize) -> Vec<TokenId> {
     (0..count).map(|index| ((index * 7919 + 13) % vocab_size) as TokenId).collect()
 }
 
-fn assert_near(found: &[f32], expected: &[f32], what: &str) {
+fn assert_near(found: &[f32], expected: &[f32], tolerance: f32, what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let squares = |values: &mut dyn Iterator<Item = f32>| values.map(|value| value * value).sum::<f32>();
     let difference = squares(&mut found.iter().zip(expected).map(|(found, expected)| found - expected));
     let error = (difference / squares(&mut expected.iter().copied())).sqrt();
-    assert!(error <= FLOAT16_TOLERANCE, "{what}: relative error {error}");
+    assert!(error <= tolerance, "{what}: relative error {error}");
 }
 
 /// What a backend computes of the same tokens: at once, one after the other after a prefix, and in a row that was forked.
-pub(crate) fn assert_all_ways_give(backend: &mut OnnxBackend, expected: &[f32]) {
+pub(crate) fn assert_all_ways_give(backend: &mut OnnxBackend, expected: &[f32], tolerance: f32) {
     const PREFIX: usize = 17;
     let vocab_size = backend.vocab_size();
     let tokens = tokens(expected.len() / vocab_size, vocab_size);
     let mut cache = backend.cache(64).unwrap();
     let whole = backend.forward(&tokens, &mut cache, tokens.len()).unwrap();
-    assert_near(whole, expected, "at once");
+    assert_near(whole, expected, tolerance, "at once");
     cache.truncate(0);
     backend.forward(&tokens[..PREFIX], &mut cache, 1).unwrap();
     // Rows of another capacity than the cache, and one that held something else before.
@@ -61,10 +39,10 @@ pub(crate) fn assert_all_ways_give(backend: &mut OnnxBackend, expected: &[f32]) 
     backend.fork(&cache, &mut rows, 2).unwrap();
     for (position, &token) in tokens.iter().enumerate().skip(PREFIX) {
         let expected = &expected[position * vocab_size..][..vocab_size];
-        assert_near(backend.forward(&[token], &mut cache, 1).unwrap(), expected, "one after the other");
+        assert_near(backend.forward(&[token], &mut cache, 1).unwrap(), expected, tolerance, "one after the other");
         let logits = backend.step_rows(&[4, token, token], &mut rows).unwrap();
-        assert_near(&logits[vocab_size..2 * vocab_size], expected, "in a forked row");
-        assert_near(&logits[2 * vocab_size..], expected, "in the last row");
+        assert_near(&logits[vocab_size..2 * vocab_size], expected, tolerance, "in a forked row");
+        assert_near(&logits[2 * vocab_size..], expected, tolerance, "in the last row");
     }
 }
 
@@ -75,26 +53,23 @@ pub(crate) fn logits(bundle: &Bundle) -> Vec<f32> {
 }
 
 #[test]
-fn a_graph_with_float16_attention_has_a_float16_cache() {
-    let folder = tempfile::tempdir().unwrap();
-    let Some(bundle) = with_float16_attention(folder.path()) else { return };
-    bundle.verify().unwrap();
+fn a_portable_bundle_has_a_float16_cache() {
+    let Some(folder) = portable_fixture() else { return };
+    let bundle = Bundle::open(&folder).unwrap();
     let mut backend = OnnxBackend::load(&bundle, &EngineOptions::default()).unwrap();
     assert_eq!(backend.execution().cache, CacheType::Float16);
     let config = bundle.config();
     assert_eq!(backend.cache_bytes(1, 64), 2 * config.layers * config.kv_heads * 64 * config.head_dim * 2);
-    let exact = logits(&Bundle::open(fixture().unwrap()).unwrap());
-    assert_all_ways_give(&mut backend, &exact);
+    assert_all_ways_give(&mut backend, &logits(&bundle), ROUNDING);
 }
 
 #[test]
 fn what_is_done_for_the_memory_of_a_device_computes_the_same() {
-    let folder = tempfile::tempdir().unwrap();
-    let Some(half) = with_float16_attention(folder.path()) else { return };
-    for bundle in [half, Bundle::open(fixture().unwrap()).unwrap()] {
+    for folder in [portable_fixture(), fixture()].into_iter().flatten() {
+        let bundle = Bundle::open(&folder).unwrap();
         let mut backend = OnnxBackend::load(&bundle, &EngineOptions::default()).unwrap();
         let expected = logits(&bundle);
         backend.treat_memory_as_remote();
-        assert_all_ways_give(&mut backend, &expected);
+        assert_all_ways_give(&mut backend, &expected, ROUNDING);
     }
 }

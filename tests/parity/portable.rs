@@ -32,12 +32,15 @@ use crate::students::{tiny, write_checkpoint};
 
 const FORMATS: [PortableWeights; 3] = [PortableWeights::Four, PortableWeights::Eight, PortableWeights::Channels];
 
+/// Relative error of logits that comes of keys, values, queries and rotary tables of 11 bits.
+const FLOAT16_ATTENTION: f64 = 5e-3;
+
 /// Every peculiarity that the graph has to handle: biases, a head of its own, and a width that does not fill its last block.
 fn peculiar() -> StudentConfig {
     StudentConfig { family: Family::Qwen2, hidden_size: 48, intermediate_size: 80, tied_head: false, ..tiny() }
 }
 
-fn export(checkpoint: &Path, format: PortableWeights, calibration: CalibrationPlan, target: &Path) {
+pub(crate) fn export(checkpoint: &Path, format: PortableWeights, calibration: CalibrationPlan, target: &Path) {
     let (contract, threads, interrupt) = (contract(), NonZeroUsize::new(2).unwrap(), Interrupt::new());
     let writer = NativeForms::new(threads, interrupt.clone(), calibration);
     let quantised = QuantisedPlan { form: None, within: Tolerance::ONE_POINT, examples: &[], writer: &writer };
@@ -54,7 +57,7 @@ fn export(checkpoint: &Path, format: PortableWeights, calibration: CalibrationPl
     export_without_parity(&plan, WeightFormat::Portable(format), &interrupt).unwrap();
 }
 
-/// Makes the bundle's block products compute in float32, where only the order of sums differs from libtorch's.
+/// Makes the bundle's block products compute in float32, so that only attention, in float16, rounds more than libtorch.
 fn compute_in_float32(bundle: &Path) {
     let mut model = Model::decode(fs::read(bundle.join(GRAPH)).unwrap().as_slice()).unwrap();
     let nodes = model.graph.as_mut().unwrap().node.iter_mut();
@@ -117,7 +120,7 @@ fn stock_operators_compute_what_libtorch_does_with_the_rounded_weights() {
             compute_in_float32(&bundle);
             let float = relative_error(&Engine::open(&bundle).unwrap().logits(&ids).unwrap(), &expected);
             println!("{format:?}, {}: float32 {float:e}, 8-bit activations {integer:e}", config.family);
-            assert!(float < 1e-5, "{format:?}: {float}");
+            assert!(float < FLOAT16_ATTENTION, "{format:?}: {float}");
             assert!(integer < 0.05, "{format:?}: {integer}");
         }
     }

@@ -126,6 +126,11 @@ pub(crate) fn fixture() -> Option<PathBuf> {
     Some(folder)
 }
 
+/// The same in four bits for other runtimes, beside it.
+pub(crate) fn portable_fixture() -> Option<PathBuf> {
+    fixture().map(|folder| folder.with_file_name("tiny-portable"))
+}
+
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn skip(reason: &str) {
     eprintln!("skipped: {reason}");

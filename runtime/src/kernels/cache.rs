@@ -35,7 +35,11 @@ impl CacheType {
     /// Those that a bundle of this format can be run with, the default first.
     #[must_use]
     pub const fn offered_by(format: WeightFormat) -> &'static [Self] {
-        if format.is_native() { &[Self::Float16, Self::Float32, Self::Int8] } else { &[Self::Float32] }
+        match format {
+            WeightFormat::Native(_) => &[Self::Float16, Self::Float32, Self::Int8],
+            WeightFormat::Portable(_) => &[Self::Float16],
+            WeightFormat::Float32 => &[Self::Float32],
+        }
     }
 
     /// Name on the command line.

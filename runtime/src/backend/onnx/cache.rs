@@ -126,7 +126,7 @@ impl Bound {
     fn new(place: Place<'_>, rows: usize, capacity_tokens: usize) -> ort::Result<Self> {
         let Place { session, layout, memory } = place;
         let mut binding = session.create_binding()?;
-        let buffers = if layout.element == ElementType::Float16 {
+        let buffers = if layout.format.cache_element() == ElementType::Float16 {
             bind_cache::<f16>(&mut binding, place, rows, capacity_tokens)?
         } else {
             bind_cache::<f32>(&mut binding, place, rows, capacity_tokens)?

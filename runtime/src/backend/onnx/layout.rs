@@ -2,7 +2,7 @@
 
 use pupil_models::config::StudentConfig;
 use pupil_models::format::WeightFormat;
-use pupil_models::graph::{self, ElementType};
+use pupil_models::graph;
 
 use crate::kernels::CacheType;
 
@@ -14,8 +14,6 @@ use crate::kernels::CacheType;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
     pub(super) format: WeightFormat,
-    /// What the graph declares keys and values as.
-    pub(super) element: ElementType,
     cache: CacheType,
     layers: usize,
     heads: usize,
@@ -23,9 +21,9 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// The layout of a cache of this type, which must be one that the format offers, in a graph that declares this element.
-    pub(super) fn new(config: &StudentConfig, format: WeightFormat, element: ElementType, cache: CacheType) -> Self {
-        Self { format, element, cache, layers: config.layers, heads: config.kv_heads, head_dim: config.head_dim }
+    /// The layout of a cache of this type, which must be one that the format offers.
+    pub(super) fn new(config: &StudentConfig, format: WeightFormat, cache: CacheType) -> Self {
+        Self { format, cache, layers: config.layers, heads: config.kv_heads, head_dim: config.head_dim }
     }
 
     pub(super) fn layers(&self) -> usize {
@@ -64,7 +62,7 @@ impl Layout {
 
     /// Bytes of a head in a row of the declared element.
     fn row_bytes(&self) -> usize {
-        self.head_dim * self.element.bytes()
+        self.head_dim * self.format.cache_element().bytes()
     }
 }
 
@@ -75,7 +73,7 @@ mod tests {
     use super::*;
 
     fn layout(format: WeightFormat, cache: CacheType) -> Layout {
-        Layout { format, element: format.cache_element(), cache, layers: 2, heads: 3, head_dim: 48 }
+        Layout { format, cache, layers: 2, heads: 3, head_dim: 48 }
     }
 
     #[test]

@@ -26,7 +26,6 @@ use ort::session::Session;
 use ort::value::Tensor;
 use pupil_models::bundle::Bundle;
 use pupil_models::config::StudentConfig;
-use pupil_models::graph::ElementType;
 
 use cache::{Bound, Place, Span};
 pub use cache::{OnnxCache, OnnxRows};
@@ -84,14 +83,13 @@ impl OnnxBackend {
         Self::open(bundle, Form::Bundle, execution)
     }
 
-    fn open(bundle: &Bundle, form: Form<'_>, mut execution: Execution) -> Result<Self, LoadError> {
+    fn open(bundle: &Bundle, form: Form<'_>, execution: Execution) -> Result<Self, LoadError> {
         let path = form.path(bundle);
         let format = bundle.manifest().weights;
         cuda::check(execution.device, format)?;
         let environment = library::environment()?;
-        let offered = execution.device.offered_caches(format);
-        if !offered.contains(&execution.cache) {
-            return Err(LoadError::Cache { expected: execution.cache, format, offered });
+        if !CacheType::offered_by(format).contains(&execution.cache) {
+            return Err(LoadError::Cache { expected: execution.cache, format });
         }
         let kernels = Kernels::of(execution.instruction_set)
             .ok_or(LoadError::Instructions { expected: execution.instruction_set })?;
@@ -105,14 +103,10 @@ impl OnnxBackend {
                 device => cuda::refused(device, &error.to_string()),
             }
         })?;
-        let element = signature::check(&path, &session, bundle.config(), format)?;
-        cuda::check_session(execution.device, &session, &path, element)?;
-        if element == ElementType::Float16 && !format.is_native() {
-            // What the graph declares is what there is.
-            execution.cache = CacheType::Float16;
-        }
+        signature::check(&path, &session, bundle.config(), format)?;
+        cuda::check_session(execution.device, &session, &path)?;
         let logits = logits_tensor(1, bundle.config().vocab_size)?;
-        let layout = Layout::new(bundle.config(), format, element, execution.cache);
+        let layout = Layout::new(bundle.config(), format, execution.cache);
         let memory = Memory::of(execution.device);
         Ok(Self { session, config: bundle.config().clone(), execution, layout, memory, copier: None, logits })
     }

@@ -10,34 +10,15 @@ use pupil_models::graph::{self, Dimension, ElementType, GraphValue};
 
 use crate::error::LoadError;
 
-/// Refuses a graph whose inputs and outputs are not those of a student with this config; returns the element of its cache.
+/// Refuses a graph whose inputs and outputs are not those of a student with this config.
 pub(super) fn check(
     path: &Path,
     session: &Session,
     config: &StudentConfig,
     format: WeightFormat,
-) -> Result<ElementType, LoadError> {
-    let element = cache_element(session, format);
-    let expected = |values: Vec<GraphValue>| -> Vec<GraphValue> {
-        values.into_iter().map(|value| if is_cache(&value) { GraphValue { element, ..value } } else { value }).collect()
-    };
-    compare(path, &expected(graph::inputs(config, format)), session.inputs())?;
-    compare(path, &expected(graph::outputs(config, format)), session.outputs())?;
-    Ok(element)
-}
-
-/// What the graph's first keys are. Stock operators take float16 for float32 everywhere, if all keys and values are that.
-fn cache_element(session: &Session, format: WeightFormat) -> ElementType {
-    let name = graph::past_key(0);
-    let keys = session.inputs().iter().find(|outlet| outlet.name() == name).map(Outlet::dtype);
-    match keys {
-        Some(ValueType::Tensor { ty: TensorElementType::Float16, .. }) => ElementType::Float16,
-        _ => format.cache_element(),
-    }
-}
-
-fn is_cache(value: &GraphValue) -> bool {
-    value.name.starts_with("past_key_values.") || value.name.starts_with("present.")
+) -> Result<(), LoadError> {
+    compare(path, &graph::inputs(config, format), session.inputs())?;
+    compare(path, &graph::outputs(config, format), session.outputs())
 }
 
 fn compare(path: &Path, expected: &[GraphValue], found: &[Outlet]) -> Result<(), LoadError> {

@@ -21,8 +21,7 @@ use disabled as provider;
 #[cfg(feature = "cuda")]
 use enabled as provider;
 use ort::session::Session;
-use pupil_models::format::WeightFormat;
-use pupil_models::graph::ElementType;
+use pupil_models::format::{PortableWeights, WeightFormat};
 
 use super::library::{LibraryInfo, find_library};
 use crate::device::{Device, DeviceError};
@@ -47,7 +46,8 @@ pub(super) fn check(device: Device, format: WeightFormat) -> Result<(), LoadErro
     if !is_built() {
         return Err(DeviceError::NotBuilt { device }.into());
     }
-    if format.is_native() {
+    // Attention in float32 and `DynamicQuantizeMatMul` have no kernels on CUDA, and our own operators none but the CPU's.
+    if !matches!(format, WeightFormat::Portable(PortableWeights::Four | PortableWeights::Eight)) {
         return Err(DeviceError::Format { device, format }.into());
     }
     let LibraryInfo { path, version, providers, .. } = find_library()?;
@@ -68,19 +68,11 @@ pub(super) fn refused(device: Device, reason: &str) -> LoadError {
 }
 
 /// Refuses a session that does not compute the graph `path` on `device`, all of it.
-pub(super) fn check_session(
-    device: Device,
-    session: &Session,
-    path: &Path,
-    cache: ElementType,
-) -> Result<(), LoadError> {
+pub(super) fn check_session(device: Device, session: &Session, path: &Path) -> Result<(), LoadError> {
     if device == Device::Cpu {
         return Ok(());
     }
     let path = path.to_owned();
-    if cache == ElementType::Float32 {
-        return Err(DeviceError::Cache { device, path }.into());
-    }
     let nodes = provider::placed_on_cpu(session).map_err(|error| refused(device, &error.to_string()))?;
     let nodes: Vec<(String, usize)> = nodes.into_iter().filter(|(operator, _)| computes(operator)).collect();
     if nodes.is_empty() { Ok(()) } else { Err(DeviceError::Placement { device, path, nodes }.into()) }
