@@ -27,7 +27,7 @@ fn options() -> Option<EngineOptions> {
 #[test]
 fn a_gpu_computes_what_the_cpu_does_in_every_way() {
     let Some(options) = options() else { return };
-    let bundle = Bundle::open(&portable_fixture().unwrap()).unwrap();
+    let bundle = Bundle::open(portable_fixture().unwrap()).unwrap();
     let mut backend = OnnxBackend::load(&bundle, &options).unwrap();
     assert_eq!(backend.execution().device, options.device);
     assert_all_ways_give(&mut backend, &logits(&bundle), EIGHT_BIT_ACTIVATIONS);
@@ -36,7 +36,7 @@ fn a_gpu_computes_what_the_cpu_does_in_every_way() {
 #[test]
 fn a_vote_is_held_on_a_gpu() {
     let Some(options) = options() else { return };
-    let bundle = Bundle::open(&portable_fixture().unwrap()).unwrap();
+    let bundle = Bundle::open(portable_fixture().unwrap()).unwrap();
     let mut engine = Engine::open_with(&bundle, &options).unwrap();
     let request = Request::builder().temperature(2.0).rationale_tokens(20);
     let request = request.on_rationale_exhausted(RationaleExhausted::Truncate).build().unwrap();
@@ -49,7 +49,7 @@ fn a_gpu_that_is_not_there_is_refused() {
     if options().is_none() {
         return;
     }
-    let bundle = Bundle::open(&portable_fixture().unwrap()).unwrap();
+    let bundle = Bundle::open(portable_fixture().unwrap()).unwrap();
     let options = EngineOptions { device: Device::Cuda { ordinal: u16::MAX }, ..EngineOptions::default() };
     let refused = OnnxBackend::load(&bundle, &options).unwrap_err();
     assert_eq!(refused.code(), "E_DEVICE", "{refused}");
