@@ -10,7 +10,7 @@ RELEASE = $${CARGO_TARGET_DIR:-target}/release
 FETCH := $(PYTHON) .cargo/native/fetch.py
 
 .DEFAULT_GOAL := help
-.PHONY: help native native-runtime demo test runtime build lint format clippy docs guard ci students clean
+.PHONY: help native native-runtime demo test runtime dist build lint format clippy docs guard ci students clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,10 @@ test: native ## Run all tests
 runtime: native-runtime ## Build `pupil` alone, without libtorch
 	$(CARGO) build --release $(CARGO_FLAGS) -p pupil-runtime --bins
 
+dist: native-runtime ## Build `pupil` alone for devices, optimised at link time, and check its size
+	$(CARGO) build --profile dist $(CARGO_FLAGS) -p pupil-runtime --bins
+	@.ci/size $${CARGO_TARGET_DIR:-target}/dist/pupil 6000000
+
 build: native ## Build `pupil` and `distill`
 	$(CARGO) build --release $(CARGO_FLAGS) $(WORKSPACE) --bins
 
@@ -35,7 +39,7 @@ students: build ## Train the shipped student again, from its committed experimen
 	$(RELEASE)/distill export --checkpoint runs/symbolic/checkpoint --contract models/students/symbolic/reasoning.json \
 		--format float32 --without-parity --out models/students/symbolic-float32
 
-ci: lint guard test ## What continuous integration checks: lint, guard, test
+ci: lint guard dist test ## What continuous integration checks: lint, guard, dist, test
 
 lint: format clippy docs ## Check format, clippy and documentation, warnings being errors
 

@@ -136,7 +136,11 @@ static PLAIN: Kernels = kernels!(Plain);
 #[cfg(target_arch = "x86_64")]
 static AVX2: Kernels = kernels!(Avx2, "avx2,fma,f16c");
 #[cfg(target_arch = "x86_64")]
-static AVX_VNNI: Kernels = kernels!(AvxVnni, "avx2,fma,f16c,avxvnni");
+static AVX_VNNI: Kernels = {
+    // Sums of bytes are all that differs, and nothing else computes them.
+    let Kernels { linear, .. } = kernels!(AvxVnni, "avx2,fma,f16c,avxvnni");
+    Kernels { linear, ..AVX2 }
+};
 #[cfg(target_arch = "x86_64")]
 static AVX_512: Kernels = kernels!(Avx512, "avx2,fma,f16c,avx512f,avx512bw,avx512vnni");
 #[cfg(target_arch = "aarch64")]
