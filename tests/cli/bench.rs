@@ -106,7 +106,7 @@ fn table_csv_and_page_show_the_same_measurements() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let csv = text(&output.stdout);
     let columns = csv.lines().next().unwrap().split(',').count();
-    assert_eq!(columns, 29);
+    assert_eq!(columns, 30);
     let page = fs::read_to_string(page).unwrap();
     assert_eq!(page.matches("<tr>").count(), csv.lines().count(), "a heading and a row a measurement in both");
     assert!(page.contains("<svg") && !page.contains("<script") && !page.contains("http"));
