@@ -137,9 +137,9 @@ static PLAIN: Kernels = kernels!(Plain);
 static AVX2: Kernels = kernels!(Avx2, "avx2,fma,f16c");
 #[cfg(target_arch = "x86_64")]
 static AVX_VNNI: Kernels = {
-    // Sums of bytes are all that differs, and nothing else computes them.
-    let Kernels { linear, .. } = kernels!(AvxVnni, "avx2,fma,f16c,avxvnni");
-    Kernels { linear, ..AVX2 }
+    // Attention adds up no bytes, which is all that differs.
+    let Kernels { write_row, linear, .. } = kernels!(AvxVnni, "avx2,fma,f16c,avxvnni");
+    Kernels { write_row, linear, ..AVX2 }
 };
 #[cfg(target_arch = "x86_64")]
 static AVX_512: Kernels = kernels!(Avx512, "avx2,fma,f16c,avx512f,avx512bw,avx512vnni");
