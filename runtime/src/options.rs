@@ -1,6 +1,7 @@
 //! How a student is run: what the caller asked for, and what follows from it on this machine.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use pupil_models::bundle::Bundle;
 use pupil_models::format::WeightFormat;
@@ -76,18 +77,25 @@ impl EngineOptions {
     /// tuned was tuned on the CPU, and holds for no other device.
     #[must_use]
     pub fn resolve(&self, bundle: &Bundle) -> Execution {
+        self.resolve_saved(bundle).0
+    }
+
+    /// As [`Self::resolve`], and the folder of the saved graph that is run, if one is.
+    pub(crate) fn resolve_saved(&self, bundle: &Bundle) -> (Execution, Option<PathBuf>) {
         let open = self.threads.is_none()
             || self.spinning.is_none()
             || self.affinity.is_none()
             || self.prepacking.is_none()
             || self.cache.is_none();
-        let has_use = !self.untuned && self.device == Device::Cpu;
-        let stored = if open && has_use { tuning::stored(bundle) } else { None };
         let format = bundle.manifest().weights;
-        let mut execution = self.resolve_with(bundle.config().parameter_count(), format, stored.as_ref());
+        let has_use = !self.untuned && self.device == Device::Cpu && (open || !format.is_native());
+        let stored = if has_use { tuning::entry(bundle) } else { None };
+        let choice = stored.as_ref().filter(|_| open).map(|(_, entry)| &entry.choice);
+        let mut execution = self.resolve_with(bundle.config().parameter_count(), format, choice);
         let is_prepacked = execution.prepacking && !format.is_native();
-        execution.saved_graph = has_use && is_prepacked && tuning::saved_graph(bundle).is_some();
-        execution
+        let saved = stored.filter(|_| is_prepacked).and_then(|(store, entry)| store.saved_graph(&entry).ok()?);
+        execution.saved_graph = saved.is_some();
+        (execution, saved)
     }
 
     /// As [`Self::resolve`], for a student with so many weights in this format and a stored choice that is given, without

@@ -28,11 +28,6 @@ use pupil_models::bundle::Bundle;
 
 use crate::backend::onnx::find_library;
 
-/// The choice stored for this bundle on this machine, if there is one that can be used.
-pub(crate) fn stored(bundle: &Bundle) -> Option<Choice> {
-    entry(bundle).map(|(_, entry)| entry.choice)
-}
-
 /// Folder of the graph saved for this bundle on this machine, if there is one that can be used.
 #[must_use]
 pub fn saved_graph(bundle: &Bundle) -> Option<PathBuf> {
@@ -51,7 +46,8 @@ pub fn verify_saved_graph(bundle: &Bundle) -> Result<Option<PathBuf>, Ignored> {
     }
 }
 
-fn entry(bundle: &Bundle) -> Option<(Store, Entry)> {
+/// What is stored for this bundle on this machine, if it can be used, and where.
+pub(crate) fn entry(bundle: &Bundle) -> Option<(Store, Entry)> {
     // Most users never tune: looking for the folder first costs them one system call.
     let store = Store::of_user().filter(Store::exists)?;
     let library = find_library().ok()?;

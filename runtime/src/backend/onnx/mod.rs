@@ -45,7 +45,6 @@ use crate::kernels::{CacheType, Kernels};
 use crate::machine;
 use crate::options::{EngineOptions, Execution};
 use crate::sampler::TokenId;
-use crate::tuning;
 
 /// Key of the session's setting that binds threads to processors.
 const AFFINITIES: &str = "session.intra_op_thread_affinities";
@@ -71,10 +70,9 @@ impl OnnxBackend {
     /// [`LoadError`] if ONNX Runtime cannot be used, or refuses the graph, or the graph is not this student's, or the device
     /// cannot compute it.
     pub fn load(bundle: &Bundle, options: &EngineOptions) -> Result<Self, LoadError> {
-        let mut execution = options.resolve(bundle);
-        if execution.saved_graph {
-            let folder = tuning::saved_graph(bundle);
-            if let Some(Ok(backend)) = folder.map(|folder| Self::open(bundle, Form::Saved(&folder), execution)) {
+        let (mut execution, saved) = options.resolve_saved(bundle);
+        if let Some(folder) = saved {
+            if let Ok(backend) = Self::open(bundle, Form::Saved(&folder), execution) {
                 return Ok(backend);
             }
             // Passed over like anything else that is stored and of no use; whatever else is wrong shows here as well.

@@ -5,8 +5,7 @@ use super::row::Row;
 
 const COLUMNS: &str = "measurement,prompt_tokens,tokens,readers,at_seconds,unit,median,least,most,runs,warm_up_runs,answer,\
                        bundle,bundle_digest,weights,parameters,device,threads,spinning,cache,affinity,prepacking,tuned,saved_graph,\
-                       instruction_set,\
-                       onnxruntime,runtime,cpu,cpu_features,cores";
+                       instruction_set,onnxruntime,runtime,cpu,cpu_features,cores";
 
 /// Heading and rows.
 pub(super) fn text(report: &Report) -> String {
