@@ -3,7 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pupil_models::durable;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
@@ -21,6 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long emptying the log waits for readers, of whom a page of long completions on a slow machine can take half a second; it is
 /// tried again later.
 const LOG_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Between two attempts at emptying the log.
+const LOG_PAUSE: Duration = Duration::from_millis(10);
 
 /// Bytes of the write-ahead log from which on it is emptied.
 const LOG_BYTES: u64 = 32 << 20;
@@ -283,11 +286,17 @@ impl Store {
     /// Moves the log into the database and cuts it, unless some reader still needs it. A failure loses nothing.
     fn empty_log(&self) -> bool {
         let connection = self.reader.connection();
-        let busy = connection
-            .busy_timeout(LOG_PATIENCE)
-            .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)));
+        // A reader that begins its next page takes the place of its last one, so the database's own wait for that place to be
+        // free would be in vain while pages follow each other. Asked anew, it sees that the new page is in nobody's way.
+        let try_once = || connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        let started = Instant::now();
+        let mut tried = connection.busy_timeout(Duration::ZERO).and_then(|()| try_once());
+        while matches!(tried, Ok(busy) if busy != 0) && started.elapsed() < LOG_PATIENCE {
+            std::thread::sleep(LOG_PAUSE);
+            tried = try_once();
+        }
         let _ = connection.busy_timeout(PATIENCE);
-        matches!(busy, Ok(0))
+        matches!(tried, Ok(0))
     }
 }
 
