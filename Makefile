@@ -19,8 +19,9 @@ demo: build ## Distil a micro student end to end, then let the shipped one solve
 	@$(RELEASE)/distill demo
 
 # Tests run side by side already: more OpenMP threads than one each make them slower, and sums depend on the count.
+# A failure does not hide what the crates after it would say.
 test: native ## Run all tests
-	OMP_NUM_THREADS=1 $(CARGO) test $(BUILD) $(WORKSPACE)
+	OMP_NUM_THREADS=1 $(CARGO) test $(BUILD) $(WORKSPACE) --no-fail-fast
 
 runtime: native-runtime ## Build `pupil` alone, without libtorch
 	$(CARGO) build --release $(CARGO_FLAGS) -p pupil-runtime --bins
