@@ -115,7 +115,7 @@ pub(crate) struct EngineArguments {
     #[arg(long, value_name = "ON|OFF")]
     pub(crate) affinity: Option<Switch>,
     /// What keys and values are stored as: float32, float16 or int8, which takes half of float16's memory and changes answers
-    /// now and then; by default float16 for a native bundle, and float32 for others, which offer nothing else
+    /// now and then; by default float16, and float32 for a `float32` bundle; only native bundles offer a choice
     #[arg(long, value_name = "TYPE")]
     pub(crate) cache: Option<pupil_runtime::CacheType>,
     /// Pass over what `pupil tune` stored
